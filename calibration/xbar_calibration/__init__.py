@@ -1,0 +1,1 @@
+"""Calibration for xbar: fit a device card to a trace, one file for each fitted law."""

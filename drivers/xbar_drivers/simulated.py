@@ -1,0 +1,250 @@
+"""The simulated array as a driver: physics of a device card, ideal wires, ideal but coarse converters."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from xbar.array.product import Periphery
+from xbar.array.simulated_arrays import SimulatedArrays
+from xbar.bench.capabilities import Capabilities, Effect, Identity, Timings
+from xbar.bench.driver import Driver, Unsafe
+from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.bench.settings import ReadConfig, VectorConfig
+from xbar.bench.status import Status
+from xbar.devices.card import EFFECTS, DeviceCard
+from xbar.devices.card_file import load_card
+from xbar.errors import InputError, UnknownNameError, Unsupported
+from xbar.periphery.converter import Converter
+from xbar.random import SEED_MAX
+
+CONVERTERS = ("dac", "adc")
+"""Effects of the periphery, switched like those of the card."""
+
+ABSENT = {
+    "ir_drop": "wires are ideal in this version",
+    "iv_nonlinearity": "cells are linear in voltage in this version",
+    "random_telegraph_noise": "no card has the law in this version",
+}
+"""Effects that this driver does not know, and why."""
+
+CELLS_MAX = 2**31
+"""Largest number of cells of a simulated bench: 16 GiB of state for each float64 field."""
+
+
+class SimulatedDriver(Driver):
+    """Equal simulated arrays.
+
+    Args:
+        card: name of a card, a card file, or a card.
+        arrays: number of arrays, 1 to 65536.
+        rows: word lines of one array.
+        cols: bit lines of one array.
+        seed: number of the chip, 0 to 2**48 - 1.
+        dac_bits: bits of the input converters, 2 to 16.
+        adc_bits: bits of the output converters, 2 to 16.
+        only: names of the effects to apply; None applies all.
+        without: names of the effects to leave out.
+        dtype: "float64" for exact products, "float32" for fast ones.
+        threads: threads that share a product.
+        device: "cpu"; "gpu" is not supported in this version.
+
+    """
+
+    hardware: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        card: str | DeviceCard = "generic",
+        *,
+        arrays: int = 1,
+        rows: int = 128,
+        cols: int = 128,
+        seed: int = 0,
+        dac_bits: int = 8,
+        adc_bits: int = 8,
+        only: Iterable[str] | None = None,
+        without: Iterable[str] = (),
+        dtype: str = "float64",
+        threads: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        _check_geometry(arrays, rows, cols)
+        if dtype not in ("float64", "float32"):
+            raise InputError(f"dtype {dtype!r} is not known; choose 'float64' (exact products) or 'float32' (fast)")
+        if device != "cpu":
+            raise Unsupported(
+                f"device {device!r}: the simulated array runs on the CPU in this version; use --device cpu"
+            )
+        if threads < 1:
+            raise InputError(f"threads {threads} must be at least 1")
+        if not 0 <= seed <= SEED_MAX:
+            raise InputError(f"seed {seed} is outside 0 to {SEED_MAX}; choose one inside")
+        self._whole_card = card if isinstance(card, DeviceCard) else load_card(card)
+        self._on = _effects_on(only, without)
+        bits = {name: width if name in self._on else None for name, width in (("dac", dac_bits), ("adc", adc_bits))}
+        periphery = Periphery(bits["dac"], bits["adc"], dtype == "float64", seed)
+        for width in (dac_bits, adc_bits):
+            Converter(width)  # raises for a number of bits that cannot be
+        self._card = self._whole_card.only([name for name in EFFECTS if name in self._on])
+        self._periphery, self._threads, self._timings = periphery, threads, Timings()
+        self._geometry = (arrays, rows, cols)
+        self._pool: Executor | None = None
+        self._products = 0
+
+    @classmethod
+    def from_address(cls, rest: str, options: Mapping[str, Any]) -> Self:
+        """Return the driver for the address "sim" with the keyword options of the class."""
+        if rest:
+            raise InputError(f"address 'sim:{rest}' says too much; write 'sim' and give options")
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise InputError(
+                f"bench 'sim': {str(error).split('__init__() ')[-1]}; see the options of the simulated bench"
+            ) from error
+
+    def open(self) -> Identity:
+        """Make the arrays; every cell stands at the card's smallest conductance."""
+        arrays, rows, cols = self._geometry
+        self._arrays = SimulatedArrays(arrays, rows, cols, self._card, self._periphery)
+        self._blas = ThreadpoolController()
+        if self._threads > 1:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="xbar-array")
+        low, high = self._card.g_min, self._card.g_max
+        self.capabilities = Capabilities(
+            arrays=arrays,
+            rows=rows,
+            cols=cols,
+            voltage_max=5 * self._card.read_voltage,
+            current_max=5 * self._card.read_voltage * high * rows,
+            conductance_range=(low, high),
+            dac_bits=self._periphery.dac_bits,
+            adc_bits=self._periphery.adc_bits,
+            native=frozenset({"read", "sweep", "mvm", "program"}),
+            parallel_sense=cols,
+            effects=self._effects(),
+            timings=self._timings,
+        )
+        return Identity("simulated", f"sim:{self._card.name}", serial=str(self._periphery.seed))
+
+    def _effects(self) -> tuple[Effect, ...]:
+        laws = dict(self._whole_card.effects())
+        bits = {"dac": self._periphery.dac.bits, "adc": 0 if self._periphery.adc is None else self._periphery.adc.bits}
+        laws |= {name: f"{width} bits, ideal steps" for name, width in bits.items()}
+        found = []
+        for name in (*EFFECTS, *CONVERTERS):
+            if name not in self._on:
+                found.append(Effect(name, "skipped", "switched off by the caller"))
+            elif name not in laws:
+                found.append(Effect(name, "skipped", f"card {self._card.name!r} has no such law"))
+            else:
+                found.append(Effect(name, "applied", laws[name]))
+        return (*found, *(Effect(name, "unsupported", why) for name, why in ABSENT.items()))
+
+    def close(self) -> None:
+        """Stop the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def safe_off(self) -> Unsafe:
+        """Do nothing: a simulated source stands at 0 V between operations."""
+        return ()
+
+    def clock(self) -> float:
+        """Return the simulated time since `open` [s]."""
+        return self._arrays.clock
+
+    def settings(self) -> dict[str, Any]:
+        """Return card, seed and converters."""
+        p = self._periphery
+        return {
+            "card": self._card.name,
+            "card_sha256": self._whole_card.sha256,
+            "card_text": self._whole_card.text,
+            "seed": p.seed,
+            "dac_bits": p.dac_bits,
+            "adc_bits": p.adc_bits,
+            "dtype": "float64" if p.exact else "float32",
+        }
+
+    def program(self, array: int, targets: NDArray[np.float64]) -> None:
+        """Write the targets that are not NaN, one cell after the other."""
+        low, high = self._card.g_min, self._card.g_max
+        seconds = float(np.count_nonzero(~np.isnan(targets))) * self._timings.write
+        self._arrays.program(array, np.clip(targets, low, high), seconds)
+
+    def mvm(
+        self, arrays: tuple[int, ...], voltages: NDArray[Any], config: VectorConfig, events: NDArray[np.uint64] | None
+    ) -> VectorReadings:
+        """Multiply on all arrays at once, in the present read epoch."""
+        k, batch, _ = voltages.shape
+        cols = self.capabilities.cols if config.columns is None else config.columns
+        if events is None:
+            events = (np.uint64(self._products) << np.uint64(32)) | np.arange(batch, dtype=np.uint64)
+        self._products += 1
+        inputs = np.broadcast_to(np.asarray(config.input_range, np.float64), (k,))
+        outputs = np.asarray(config.output_range, np.float64)
+        outputs = np.broadcast_to(outputs[:, None] if outputs.ndim == 1 else outputs, (k, cols))
+        # One BLAS thread: blocks of tiles are too small to gain from more, and our own threads share the work.
+        with self._blas.limit(limits=1, user_api="blas"):
+            codes, step = self._arrays.multiply(arrays, voltages, inputs, outputs, events, self._pool)
+        self._arrays.clock += batch * self._timings.product
+        return VectorReadings(codes, step, np.zeros((k, cols)), self._overrange(codes))
+
+    def _overrange(self, codes: NDArray[Any]) -> NDArray[np.uint32]:
+        """Flag the bit lines of which at least one code of this batch stands at the end of the range."""
+        adc = self._periphery.adc
+        if adc is None or not codes.size:
+            return np.zeros((1, 1, 1), np.uint32)
+        full = (codes.max(axis=1, keepdims=True) >= adc.code_max) | (codes.min(axis=1, keepdims=True) <= -adc.code_max)
+        return np.where(full, np.uint32(Status.OVERRANGE), np.uint32(0)).astype(np.uint32)
+
+    def read(self, array: int, cells: NDArray[np.int64], config: ReadConfig) -> CellReadings:
+        """Read cells by an ideal ammeter: drift goes on, 1/f noise is drawn once, white noise at every reading."""
+        return self._readings(array, cells, np.full(len(cells), config.voltage), config)
+
+    def sweep(
+        self, array: int, cell: tuple[int, int], voltages: NDArray[np.float64], config: ReadConfig
+    ) -> CellReadings:
+        """Read one cell at each voltage; cells are linear in voltage."""
+        return self._readings(array, np.array([cell] * len(voltages), np.int64), voltages, config)
+
+    def _readings(
+        self, array: int, cells: NDArray[np.int64], voltages: NDArray[np.float64], config: ReadConfig
+    ) -> CellReadings:
+        applied = np.repeat(voltages[:, None], config.repeat, axis=1)
+        times, current = self._arrays.read(array, cells, applied, self._timings.read + config.settle)
+        limit = np.inf if config.current_limit is None else config.current_limit
+        status = np.where(np.abs(current) > limit, np.uint32(Status.COMPLIANCE), np.uint32(0)).astype(np.uint32)
+        missing = np.full_like(applied, np.nan)
+        return CellReadings(times, applied, applied.copy(), np.clip(current, -limit, limit), status, missing)
+
+    def wait(self, seconds: float) -> None:
+        """Move the clock; a new read epoch opens."""
+        self._arrays.wait(seconds)
+
+
+def _check_geometry(arrays: int, rows: int, cols: int) -> None:
+    for name, value, largest in (("arrays", arrays, 65536), ("rows", rows, 8192), ("cols", cols, 8192)):
+        if not 1 <= value <= largest:
+            raise InputError(f"{name} {value} must be 1 to {largest}")
+    if arrays * rows * cols > CELLS_MAX:
+        raise InputError(
+            f"{arrays} arrays of {rows} x {cols} cells are more than {CELLS_MAX} cells; use fewer or smaller arrays"
+        )
+
+
+def _effects_on(only: Iterable[str] | None, without: Iterable[str]) -> set[str]:
+    known = (*EFFECTS, *CONVERTERS)
+    kept, left = set(known) if only is None else set(only), set(without)
+    for name in sorted(kept | left):
+        if name in ABSENT:
+            raise Unsupported(f"effect {name!r} is not simulated: {ABSENT[name]}")
+        if name not in known:
+            raise UnknownNameError(f"effect {name!r} is not known; known are {', '.join(known)}")
+    return kept - left

@@ -1,0 +1,210 @@
+"""The product of one array in one read epoch: DAC codes times conductances, per-cell read noise, ADC codes.
+
+Exact path (the default): float64 sums on a binary grid and whole-number variances, so the same codes come out for any
+batch, thread count and BLAS. Float32 path: about half the cost; per product at most 1e-4 of the codes differ, by one
+step.
+"""
+
+import threading
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.array.exact_grid import SQUARES_LIMIT, mean_bits, snap, snap_variance
+from xbar.periphery.converter import CONTINUOUS_BITS, Converter
+from xbar.random import Purpose, check_counter, key
+
+BLOCK = 256
+"""Input vectors in work at once: their sums stay in the second-level cache."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Periphery:
+    """The converters of an array and what its read noise is drawn with."""
+
+    dac_bits: int | None = 8
+    """None: continuous inputs, in steps of a 16-bit converter."""
+    adc_bits: int | None = 8
+    """None: currents in amperes, not converted."""
+    exact: bool = True
+    """False: the float32 path."""
+    seed: int = 0
+
+    @property
+    def dac(self) -> Converter:
+        """Get the input converter."""
+        return Converter(CONTINUOUS_BITS if self.dac_bits is None else self.dac_bits)
+
+    @property
+    def adc(self) -> Converter | None:
+        """Get the output converter; None where currents are not converted."""
+        return None if self.adc_bits is None else Converter(self.adc_bits)
+
+    def input_step(self, input_range: float) -> float:
+        """Return the voltage of one input code [V] for the range of the largest code [V]."""
+        return input_range / self.dac.code_max
+
+    def output_step(self, output_range: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the current of one output code [A] for ranges [A]; 1 A where currents are not converted."""
+        return np.ones_like(output_range) if self.adc is None else output_range / self.adc.code_max
+
+
+class ArrayProduct:
+    """The effective conductances of one array, ready to multiply.
+
+    Args:
+        conductances: `(rows, cols)` [S], or the effective operator of an array with linear wires.
+        sigma: standard deviation of the read noise of each cell `(rows, cols)` [S], or None.
+        array: number of the array, part of every noise counter.
+        periphery: converters, path and seed.
+
+    """
+
+    def __init__(
+        self, conductances: NDArray[np.float64], sigma: NDArray[np.float64] | None, array: int, periphery: Periphery
+    ) -> None:
+        self.array, self.periphery = array, periphery
+        rows = conductances.shape[0]
+        real = np.float64 if periphery.exact else np.float32
+        if periphery.exact:
+            conductances = snap(conductances, mean_bits(periphery.dac.code_max, rows))
+        self.conductances = np.ascontiguousarray(conductances, real)
+        self.variances: NDArray[np.float32] | None = None
+        if sigma is not None:
+            variance = np.square(sigma)
+            if periphery.exact:
+                self.variances, step = snap_variance(variance, periphery.seed, array)
+            else:
+                largest = max(float(variance.max(initial=0.0)), 1e-300)
+                self.variances, step = (variance / largest).astype(np.float32), np.full(variance.shape[1], largest)
+            self.spread = np.sqrt(step)
+        self._parts: dict[tuple[int, int], ArrayProduct] = {}
+        # What every product needs, in the kernels' types: looking it up costs more than a small product.
+        check_counter(array, conductances.shape[1])
+        self._counter = tuple(np.uint64(n) for n in (array, 0, *key(periphery.seed, Purpose.READ_NOISE)))
+        self._code_max, self._half = np.float32(periphery.dac.code_max), rows // 2
+        self._top = None if periphery.adc is None else float(periphery.adc.code_max)
+
+    def part(self, rows: int, cols: int) -> "ArrayProduct":
+        """Return the product of the first `rows` word lines and `cols` bit lines; the other word lines stand at 0 V."""
+        if (rows, cols) == self.conductances.shape:
+            return self
+        if (rows, cols) not in self._parts:
+            part = copy(self)
+            part._parts = {}
+            part.conductances = np.ascontiguousarray(self.conductances[:rows, :cols])
+            if self.variances is not None:
+                part.variances, part.spread = np.ascontiguousarray(self.variances[:rows, :cols]), self.spread[:cols]
+            self._parts[rows, cols] = part
+        return self._parts[rows, cols]
+
+    def convert(
+        self,
+        volts: NDArray[Any],
+        input_step: float,
+        output_step: NDArray[np.float64],
+        events: NDArray[np.uint64],
+        out: NDArray[Any],
+    ) -> None:
+        """Fill `out` (batch, cols) with the codes of `volts` (batch, rows) [V]; steps [V], [A]; events (batch,)."""
+        from xbar.periphery import converter_kernel as kernel
+
+        batch = len(volts)
+        if not batch:
+            return
+        work = _work_space(self.conductances, min(BLOCK, batch))
+        inverse = np.float32(1 / input_step)
+        gain = input_step / output_step
+        spread = None if self.variances is None else (self.spread * gain).astype(np.float32)
+        for first in range(0, batch, BLOCK):
+            block, target = _plain(volts[first : first + BLOCK], np.float32), out[first : first + BLOCK]
+            w = work.first(len(block))
+            if self.variances is not None and self.periphery.exact:
+                kernel.dac_with_squares(
+                    block, inverse, self._code_max, SQUARES_LIMIT, self._half, w.codes, w.squares, w.factors
+                )
+            else:
+                kernel.dac(block, inverse, self._code_max, w.codes)
+            np.matmul(w.codes, self.conductances, out=w.sums)
+            if spread is not None:
+                self._draw(w, _plain(events[first : first + BLOCK], np.uint64))
+            self._finish(w, gain, spread, target)
+
+    def _draw(self, w: "_Work", events: NDArray[np.uint64]) -> None:
+        """Fill variances, in input codes and steps of the variance, and normals."""
+        from xbar.normals_kernel import fill_normals
+
+        if not self.periphery.exact:
+            np.multiply(w.codes, w.codes, out=w.squares)
+        np.matmul(w.squares, self.variances, out=w.variances)
+        fill_normals(events, *self._counter, w.normals)
+
+    def _finish(self, w: "_Work", gain: Floats, spread: NDArray[np.float32] | None, out: NDArray[Any]) -> None:
+        from xbar.periphery import converter_kernel as kernel
+
+        if self._top is None:
+            np.multiply(w.sums, gain, out=out)
+            if spread is not None:
+                out += (np.sqrt(w.variances * w.factors[:, None]) * spread) * w.normals
+        elif spread is None:
+            kernel.adc(w.sums, gain, self._top, out)
+        else:
+            kernel.adc_with_noise(w.sums, w.variances, w.factors, spread, w.normals, gain, self._top, out)
+
+
+def _plain(values: NDArray[Any], kind: type[np.float32] | type[np.uint64]) -> NDArray[Any]:
+    """Return `values` contiguous and writeable: a kernel is compiled once, not again for each kind of view."""
+    return np.require(values, kind, "CW") if not values.flags.carray else values.astype(kind, copy=False)
+
+
+@dataclass
+class _Work:
+    """Work space of a block of vectors, `n` rows each."""
+
+    codes: NDArray[Any]
+    sums: NDArray[Any]
+    squares: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    factors: NDArray[np.float32]
+    """Ones on the float32 path."""
+
+    def first(self, n: int) -> "_Work":
+        """Return the part for `n` vectors."""
+        if n == len(self.factors):
+            return self
+        parts = (self.codes, self.sums, self.squares, self.variances, self.normals, self.factors)
+        return _Work(*(part[:n] for part in parts))
+
+
+class _Space(threading.local):
+    """The work space that a thread used last: new pages for each product would cost more than a small product."""
+
+    key: tuple[Any, ...] = ()
+    work: _Work
+
+
+_SPACE = _Space()
+
+
+def _work_space(conductances: NDArray[Any], n: int) -> _Work:
+    rows, cols = conductances.shape
+    real = conductances.dtype
+    key = (n, rows, cols, real)
+    if _SPACE.key != key:
+        f32 = np.float32
+        _SPACE.work = _Work(
+            np.empty((n, rows), real),
+            np.empty((n, cols), real),
+            np.empty((n, rows), f32),
+            np.empty((n, cols), f32),
+            np.empty((n, cols), f32),
+            np.ones(n, f32),
+        )
+        _SPACE.key = key
+    return _SPACE.work

@@ -1,0 +1,135 @@
+"""Equal simulated arrays on one clock: writing, products frozen within a read epoch, readings of single cells."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.array.cell_array import CellArray, Floats
+from xbar.array.product import ArrayProduct, Periphery
+from xbar.devices.card import DeviceCard
+from xbar.random import Purpose, normals
+
+CHUNK = 4096
+"""Input vectors of one task when products run on several threads."""
+
+
+class SimulatedArrays:
+    """`arrays` arrays of `(rows, cols)` cells of one card, with a clock [s].
+
+    Products are frozen within a read epoch, which programming and waiting open: drift and 1/f noise stand still in it,
+    so that a result does not depend on how input vectors are grouped. Readings of single cells follow the clock.
+    """
+
+    def __init__(self, arrays: int, rows: int, cols: int, card: DeviceCard, periphery: Periphery) -> None:
+        self.shape, self.card, self.periphery = (arrays, rows, cols), card, periphery
+        self.clock = 0.0
+        self._epoch, self._epoch_time, self._reads = 0, 0.0, 0
+        self._cells: dict[int, CellArray] = {}
+        self._products: dict[int, ArrayProduct] = {}
+
+    def cells(self, array: int) -> CellArray:
+        """Return the cells of one array, made when first asked for."""
+        if array not in self._cells:
+            _, rows, cols = self.shape
+            self._cells[array] = CellArray(rows, cols, self.card, self.periphery.seed, array)
+        return self._cells[array]
+
+    def open_epoch(self) -> None:
+        """Begin a new read epoch at the present clock: the next products see drift up to now and new 1/f noise."""
+        self._epoch, self._epoch_time = self._epoch + 1, self.clock
+        self._products.clear()
+
+    def program(self, array: int, targets: Floats, seconds: float) -> None:
+        """Write `targets` (rows, cols) [S], NaN leaves a cell; takes `seconds` on the clock and opens an epoch."""
+        self.clock += seconds
+        self.cells(array).program(targets, self.clock)
+        self.open_epoch()
+
+    def wait(self, seconds: float) -> None:
+        """Move the clock by `seconds` and open an epoch."""
+        self.clock += seconds
+        self.open_epoch()
+
+    def conductances(self, array: int) -> Floats:
+        """Return the conductances (rows, cols) [S] that products of the present epoch see."""
+        return self.cells(array).conductances(self._epoch_time, self._epoch)
+
+    def product(self, array: int) -> ArrayProduct:
+        """Return the product of one array in the present epoch."""
+        if array not in self._products:
+            g = self.conductances(array)
+            self._products[array] = ArrayProduct(g, self.cells(array).sigma(g), array, self.periphery)
+        return self._products[array]
+
+    def multiply(
+        self,
+        arrays: Sequence[int],
+        volts: NDArray[Any],
+        input_range: Floats,
+        output_range: Floats,
+        events: NDArray[np.uint64],
+        pool: Executor | None = None,
+    ) -> tuple[NDArray[Any], Floats]:
+        """Return output codes (k, batch, cols) and their steps (k, cols) [A].
+
+        Args:
+            arrays: `k` array numbers.
+            volts: `(k, batch, rows)` [V]; the word lines beyond `rows` stand at 0 V.
+            input_range: `(k,)` voltage of the largest input code [V].
+            output_range: `(k, cols)` current of the largest output code [A], for the first `cols` bit lines.
+            events: `(batch,)` numbers of the input vectors.
+            pool: threads to spread the work over; the result does not depend on it.
+
+        """
+        k, batch, rows = volts.shape
+        cols = output_range.shape[1]
+        adc = self.periphery.adc
+        codes = np.empty((k, batch, cols), np.float64 if adc is None else adc.code_type)
+        steps = self.periphery.output_step(output_range)
+        parts = [self.product(array).part(rows, cols) for array in arrays]
+
+        def task(place: tuple[int, int]) -> None:
+            i, first = place
+            block = slice(first, first + CHUNK)
+            step = self.periphery.input_step(float(input_range[i]))
+            parts[i].convert(volts[i, block], step, steps[i], events[block], codes[i, block])
+
+        places = [(i, first) for first in range(0, batch, CHUNK) for i in range(k)]
+        for _ in map(task, places) if pool is None or len(places) == 1 else pool.map(task, places):
+            pass
+        return codes, steps
+
+    def read(self, array: int, places: NDArray[np.int64], voltages: Floats, seconds: float) -> tuple[Floats, Floats]:
+        """Read cells one after the other; return times [s] and currents [A], both shaped as `voltages`.
+
+        Args:
+            array: number of the array.
+            places: `(n, 2)` (row, column) of each cell.
+            voltages: `(n, repeat)` voltage across the cell at each reading [V].
+            seconds: how long one reading takes [s].
+
+        """
+        cells = self.cells(array)
+        n, repeat = voltages.shape
+        row, col = places[:, 0], places[:, 1]
+        times = self.clock + seconds * (1 + np.arange(n * repeat).reshape(n, repeat))
+        self.clock += seconds * n * repeat
+        # One draw of 1/f noise for the whole reading of the array; drift goes on from reading to reading.
+        noise = cells.with_flicker(cells.drifted(self.clock), self.clock, self._reads, Purpose.CELL_FLICKER_NOISE)
+        g = np.broadcast_to(noise[row, col][:, None], (n, repeat))
+        if self.card.drift is not None:
+            age = np.maximum(times - cells.written_at[row, col][:, None], 0.0)
+            nu = np.broadcast_to(cells.exponent[row, col][:, None], age.shape)
+            last = np.broadcast_to(cells.age(self.clock)[row, col][:, None], age.shape)
+            moved = self.card.drift.factor(nu, age) / self.card.drift.factor(nu, last)
+            g = np.where(cells.stuck[row, col][:, None] == 0, g * moved, g)
+        current = g * voltages
+        if self.card.read_noise is not None and n * repeat:
+            event = np.array([self._reads], np.uint64)
+            z = normals(event, array, n * repeat, self.periphery.seed, Purpose.CELL_READ_NOISE).reshape(n, repeat)
+            current = current + np.asarray(self.card.read_noise.sigma(g)) * voltages * z
+        self._reads += 1
+        return times, current

@@ -1,0 +1,250 @@
+"""The bench: what people use. Every operation is checked, given to the driver, recorded, and only then returned."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xbar.bench import checks
+from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.crossbar import Crossbar
+from xbar.bench.driver import Driver, Unsafe
+from xbar.bench.interrupt import stop_on_signal
+from xbar.bench.limits import Limits
+from xbar.bench.operation import Header, Operation, OperationKind, Recorder, Request
+from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.errors import DriverError, InputError, Interrupted, LimitError, UnsafeError, XbarError
+
+T = TypeVar("T", CellReadings, VectorReadings, None)
+
+
+@final
+class Bench:
+    """One or more equal arrays behind a driver, with a guard before it and a recorder after it.
+
+    Use it as a context manager: outputs are off and the trace is closed at every exit.
+
+    Args:
+        driver: the driver, not yet open.
+        address: what the bench was opened by; stands in the trace.
+        recorder: keeps every operation, or None.
+        limits: what the bench may do; None takes the driver's own ranges, which hardware does not allow.
+
+    Raises:
+        LimitError: hardware without limits.
+        InputError: hardware without a recorder.
+        DriverError: the driver did not open.
+
+    """
+
+    def __init__(
+        self, driver: Driver, *, address: str = "", recorder: Recorder | None = None, limits: Limits | None = None
+    ) -> None:
+        if driver.hardware and limits is None:
+            raise LimitError(f"bench {address!r} moves real charge and has no limits; give [limits] in the bench file")
+        if driver.hardware and recorder is None:
+            raise InputError(f"bench {address!r} moves real charge and has no trace; give record=... or --trace")
+        self._driver = driver
+        self._recorder = recorder
+        self._stop = threading.Event()
+        self._stack = ExitStack()
+        self._closed = False
+        self._pulses: dict[int, NDArray[np.int64]] = {}
+        driver.stop = self._stop
+        try:
+            self.identity: Identity = driver.open()
+            self._zero = driver.clock()
+            self.limits: Limits = limits or Limits.of(driver.capabilities)
+            if recorder is not None:
+                recorder.start(Header(address, self.identity, driver.capabilities, driver.settings(), self.limits))
+        except BaseException:
+            driver.safe_off()
+            driver.close()
+            self._closed = True
+            raise
+
+    # ---- what stands on the bench
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Get what the driver can do."""
+        return self._driver.capabilities
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Get what the driver logs of itself (JSON values)."""
+        return self._driver.settings()
+
+    @property
+    def clock(self) -> float:
+        """Get the time since the bench opened [s]; simulated time on a simulated bench."""
+        return self._driver.clock() - self._zero
+
+    def __len__(self) -> int:
+        """Return the number of arrays."""
+        return self.capabilities.arrays
+
+    def __getitem__(self, array: int) -> Crossbar:
+        """Return one array: the same verbs without `array`."""
+        checks.array(array, self.capabilities)
+        return Crossbar(self, array)
+
+    # ---- operations
+
+    def program(self, array: int, targets: ArrayLike) -> None:
+        """Write target conductances `(rows, cols)` [S] in one shot; NaN leaves a cell as it is."""
+        values = checks.targets(targets, array, self.capabilities)
+        request = Request(OperationKind.PROGRAM, (array,), targets=values)
+        self._operate(request, lambda: self._driver.program(array, values))
+
+    def mvm(
+        self,
+        arrays: Sequence[int],
+        voltages: ArrayLike,
+        config: VectorConfig | None = None,
+        events: ArrayLike | None = None,
+    ) -> VectorReadings:
+        """Drive a batch of input vectors on `k` arrays at once and convert the bit-line currents.
+
+        Args:
+            arrays: `k` different arrays.
+            voltages: `(k, batch, rows)` [V], float32 or float64; `rows` may be smaller than the array's: the other
+                word lines stand at 0 V.
+            config: converter ranges and the bit lines to convert.
+            events: `(batch,)` one number below 2**64 for each input vector, the same for any grouping into batches:
+                read noise then does not depend on it. None numbers the vectors of this operation.
+
+        Returns:
+            Codes `(k, batch, cols)` and their step and offset.
+
+        Raises:
+            InputError: wrong shapes, numbers that are not finite, ranges not above 0.
+            LimitError: a voltage above the limit of the bench.
+            Unsupported: the driver cannot multiply.
+
+        """
+        config = config or VectorConfig()
+        numbers, volts, happenings = checks.product(arrays, voltages, config, events, self.capabilities)
+        self.limits.check_voltage(volts, self.capabilities, "mvm")
+        request = Request(OperationKind.MVM, numbers, voltages=volts, events=happenings, vector=config)
+        return self._operate(request, lambda: self._driver.mvm(numbers, volts, config, happenings))
+
+    def read(self, array: int, cells: ArrayLike, config: ReadConfig | None = None) -> CellReadings:
+        """Read cells `(n, 2)` of (row, column); the fields of the answer are `(n, repeat)`."""
+        config = config or ReadConfig()
+        places = checks.cells(cells, array, self.capabilities)
+        self._check_read(config, [config.voltage])
+        request = Request(OperationKind.READ, (array,), cells=places, read=config)
+        return self._operate(request, lambda: self._driver.read(array, places, config))
+
+    def sweep(
+        self, array: int, cell: tuple[int, int], voltages: ArrayLike, config: ReadConfig | None = None
+    ) -> CellReadings:
+        """Step one cell through voltages `(n,)` [V]; the fields of the answer are `(n, repeat)`."""
+        config = config or ReadConfig()
+        places = checks.cells([cell], array, self.capabilities)
+        steps = checks.voltages(voltages, "sweep")
+        self._check_read(config, steps)
+        request = Request(OperationKind.SWEEP, (array,), voltages=steps, cells=places, read=config)
+        where = (int(places[0, 0]), int(places[0, 1]))
+        return self._operate(request, lambda: self._driver.sweep(array, where, steps, config))
+
+    def pulse(self, array: int, cells: ArrayLike, pulse: Pulse, count: int = 1) -> None:
+        """Give cells `(n, 2)` of (row, column) `count` pulses each; counted before they leave the host."""
+        places = checks.cells(cells, array, self.capabilities)
+        checks.count(count)
+        seen = self._pulses.setdefault(array, np.zeros((self.capabilities.rows, self.capabilities.cols), np.int64))
+        most = int(seen[places[:, 0], places[:, 1]].max(initial=0))
+        self.limits.check_pulse(pulse, self.capabilities, most, count)
+        np.add.at(seen, (places[:, 0], places[:, 1]), count)
+        request = Request(OperationKind.PULSE, (array,), cells=places, pulse=pulse, count=count)
+        self._operate(request, lambda: self._driver.pulse(array, places, pulse, count))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass [s], 0 or more: hardware sleeps, a simulation moves its clock."""
+        checks.seconds(seconds)
+        request = Request(OperationKind.WAIT, seconds=float(seconds))
+        self._operate(request, lambda: self._driver.wait(float(seconds)))
+
+    # ---- the one way to the driver
+
+    def _check_read(self, config: ReadConfig, voltages: ArrayLike) -> None:
+        checks.read_config(config)
+        self.limits.check_voltage(voltages, self.capabilities, "read")
+        self.limits.check_current(config.current_limit, "read")
+
+    def _operate(self, request: Request, call: Callable[[], T]) -> T:
+        if self._closed:
+            raise InputError("the bench is closed; open it again")
+        if self._stop.is_set():
+            raise Interrupted("stopped by Ctrl-C or a signal; outputs are off, what was measured is in the trace")
+        started = self.clock
+        try:
+            readings = call()
+        except Exception as error:
+            self._record(Operation(request, started, self.clock, error=error))
+            if isinstance(error, XbarError):
+                raise
+            raise DriverError(
+                f"driver {type(self._driver).__name__} failed in {request.kind.name.lower()}: {error}"
+            ) from error
+        self._record(Operation(request, started, self.clock, readings))
+        return readings
+
+    def _record(self, operation: Operation) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.record(operation)
+        except BaseException:
+            # Nothing may happen on the bench that the trace does not know of.
+            self._driver.safe_off()
+            raise
+
+    # ---- the end
+
+    def close(self, status: str = "ok") -> None:
+        """Switch everything off, close the trace with `status` "ok", "aborted" or "failed", disconnect; idempotent.
+
+        Raises `UnsafeError` naming the outputs that may still be ON, after one reconnect was tried.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        left = self._driver.safe_off()
+        try:
+            if self._recorder is not None:
+                self._recorder.close(status if not left else "failed")
+        finally:
+            if left:
+                left = self._reconnect_and_switch_off(left)
+            self._driver.close()
+            if left:
+                raise UnsafeError(
+                    f"these outputs may still be ON: {', '.join(left)}; switch them off at the instrument"
+                )
+
+    def _reconnect_and_switch_off(self, left: Unsafe) -> Unsafe:
+        try:
+            self._driver.close()
+            self._driver.open()
+        except Exception:
+            return left
+        return self._driver.safe_off()
+
+    def __enter__(self) -> Self:
+        """Return the bench; Ctrl-C and SIGTERM become a flag from here to the exit."""
+        self._stack.enter_context(stop_on_signal(self._stop))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the bench, with the status that fits how the block ended."""
+        with self._stack:
+            self.close("ok" if kind is None else "aborted" if issubclass(kind, KeyboardInterrupt) else "failed")

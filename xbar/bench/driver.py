@@ -1,0 +1,104 @@
+"""The driver: what people write to bring one or more equal arrays behind one set of instruments onto a bench."""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.errors import Unsupported
+
+Unsafe = tuple[str, ...]
+"""Names of outputs that could not be switched off."""
+
+
+class Driver(ABC):
+    """One or more equal arrays behind one set of instruments. Implemented by drivers, called by `Bench` alone.
+
+    Arguments arrive checked: shapes, ranges and limits are the guard's work. Hardware drivers look at `stop` every
+    0.1 s in waits and polls and abort.
+    """
+
+    hardware: ClassVar[bool] = False
+    """True where a command can move real charge: such a driver opens only with limits and a trace."""
+    capabilities: Capabilities
+    """Valid after `open`."""
+    stop: threading.Event
+    """Set by the bench when the user asked to stop; given before `open`."""
+
+    @classmethod
+    @abstractmethod
+    def from_address(cls, rest: str, options: Mapping[str, Any]) -> Self:
+        """Return a driver for the part of the address behind the colon, with the options of the bench file or call.
+
+        Raises `InputError` for an option that the driver does not know.
+        """
+
+    @abstractmethod
+    def open(self) -> Identity:
+        """Connect, find out who answers, end in the safe state."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect; idempotent."""
+
+    @abstractmethod
+    def safe_off(self) -> Unsafe:
+        """Set 0 V, switch outputs off, open or ground the lines, in that order. Never raises."""
+
+    @abstractmethod
+    def read(self, array: int, cells: NDArray[np.int64], config: ReadConfig) -> CellReadings:
+        """Read cells `(n, 2)` of one array; fields of the answer are `(n, config.repeat)`."""
+
+    def pulse(self, array: int, cells: NDArray[np.int64], pulse: Pulse, count: int = 1) -> None:
+        """Give each of the cells `(n, 2)` `count` pulses."""
+        raise Unsupported(f"driver {type(self).__name__} cannot pulse cells; use a bench whose driver can")
+
+    def sweep(
+        self, array: int, cell: tuple[int, int], voltages: NDArray[np.float64], config: ReadConfig
+    ) -> CellReadings:
+        """Step one cell through a list of voltages `(n,)` [V]; fields of the answer are `(n, config.repeat)`."""
+        from dataclasses import fields, replace
+
+        cells = np.array([cell], dtype=np.int64)
+        parts = [self.read(array, cells, replace(config, voltage=float(v))) for v in voltages]
+        return CellReadings(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(CellReadings)))
+
+    def mvm(
+        self,
+        arrays: tuple[int, ...],
+        voltages: NDArray[Any],
+        config: VectorConfig,
+        events: NDArray[np.uint64] | None,
+    ) -> VectorReadings:
+        """Drive `(k, batch, rows)` volts on `k` arrays and convert the bit-line currents.
+
+        `rows` may be smaller than the array's: the other word lines stand at 0 V.
+        """
+        raise Unsupported(f"driver {type(self).__name__} cannot multiply; use a bench whose driver can")
+
+    def program(self, array: int, targets: NDArray[np.float64]) -> None:
+        """Write `(rows, cols)` target conductances [S] in one shot; NaN leaves a cell as it is."""
+        raise Unsupported(f"driver {type(self).__name__} has no one-shot write; program the cells with pulses")
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass [s]: hardware sleeps and looks at `stop`, a simulation moves its clock."""
+        self.stop.wait(seconds)
+
+    def clock(self) -> float:
+        """Return the bench's clock [s]; where it starts is the driver's choice."""
+        return time.monotonic()
+
+    def settings(self) -> dict[str, Any]:
+        """Return what belongs in the log about the driver's own settings (JSON values)."""
+        return {}
+
+    def errors(self) -> list[str]:
+        """Drain the error queues of the instruments and return what they said."""
+        return []

@@ -1,0 +1,68 @@
+"""The guard: limits that are checked before the first command of an operation leaves the host."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xbar.bench.capabilities import Capabilities
+from xbar.bench.settings import Pulse
+from xbar.errors import LimitError
+from xbar.units import show
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a bench may do to its arrays."""
+
+    cell_voltage: float
+    """Largest |voltage| across a cell, row minus column [V]."""
+    current: float
+    """Largest compliance that may be asked for [A]."""
+    pulse_energy: float | None = None
+    """Largest |V| x compliance x time of one pulse [J]."""
+    pulses_per_cell: int | None = None
+    """Pulses that one cell may see while the bench is open."""
+
+    @classmethod
+    def of(cls, capabilities: Capabilities) -> "Limits":
+        """Return the limits that the driver's own ranges set."""
+        return cls(capabilities.voltage_max, capabilities.current_max)
+
+    def check_voltage(self, voltages: ArrayLike, capabilities: Capabilities, what: str) -> None:
+        """Raise `LimitError` where a voltage [V] is not finite, above the limit, or above what the sources can give."""
+        values = np.asarray(voltages)
+        if not values.size:
+            return
+        worst = float(max(values.max(), -values.min()))
+        limit = min(self.cell_voltage, capabilities.voltage_max)
+        # Half a part in a million of slack: float32 voltages of exactly the limit must pass.
+        if not worst <= limit * (1 + 5e-7):
+            owner = "limit of the bench" if limit == self.cell_voltage else "range of the source"
+            raise LimitError(
+                f"{what}: {show(worst, 'V')} across a cell is above the {owner}, {show(limit, 'V')};"
+                " ask for less, or raise the limit in the bench file if the cells stand it"
+            )
+
+    def check_current(self, current: float | None, what: str) -> None:
+        """Raise `LimitError` where a compliance [A] is not positive or above the limit."""
+        if current is not None and not 0 < current <= self.current * (1 + 5e-7):
+            raise LimitError(
+                f"{what}: compliance {show(current, 'A')} must be above 0 and at most the limit of the bench, {show(self.current, 'A')}"
+            )
+
+    def check_pulse(self, pulse: Pulse, capabilities: Capabilities, most_so_far: int, count: int) -> None:
+        """Raise `LimitError` where a pulse train passes a limit; `most_so_far` is the worst count among its cells."""
+        self.check_voltage([pulse.voltage], capabilities, "pulse")
+        self.check_current(pulse.current_limit, "pulse")
+        energy = abs(pulse.voltage) * pulse.current_limit * (pulse.rise + pulse.width + pulse.fall)
+        if not pulse.width > 0 or pulse.rise < 0 or pulse.fall < 0:
+            raise LimitError(f"pulse: width {show(pulse.width, 's')} must be above 0, rise and fall not below 0")
+        if self.pulse_energy is not None and energy > self.pulse_energy:
+            raise LimitError(
+                f"pulse: energy |V| x I x t = {show(energy, 'J')} is above the limit of the bench, {show(self.pulse_energy, 'J')}"
+            )
+        if self.pulses_per_cell is not None and most_so_far + count > self.pulses_per_cell:
+            raise LimitError(
+                f"pulse: a cell would have seen {most_so_far + count} pulses; the limit of the bench is {self.pulses_per_cell}"
+            )

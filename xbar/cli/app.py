@@ -1,0 +1,55 @@
+"""The typer application: every subcommand by name."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from xbar.cli import budget, cards, demo, map, plot, read, run, sweep
+from xbar.cli.errors import reports_errors
+from xbar.version import __version__
+
+EPILOG = (
+    "Results go to standard output, all else to standard error. --debug, anywhere, shows the traceback of an error."
+)
+
+app = typer.Typer(
+    name="xbar",
+    help="Run neural networks on analog crossbar arrays: simulated, measured or replayed.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"xbar {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run neural networks on analog crossbar arrays: simulated, measured or replayed."""
+    del version
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo.demo,
+    "map": map.map_command,
+    "run": run.run,
+    "budget": budget.budget,
+    "read": read.read,
+    "sweep": sweep.sweep,
+    "plot": plot.plot,
+    "cards": cards.cards,
+}
+
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(reports_errors(_command))

@@ -1,0 +1,81 @@
+"""`xbar budget`: what each effect costs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xbar.cli.options import (
+    At,
+    Batch,
+    Card,
+    Compensate,
+    DataFile,
+    Device,
+    Dtype,
+    Json,
+    Samples,
+    Seed,
+    Threads,
+    load_samples,
+    seconds,
+    settings,
+)
+from xbar.cli.output import print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from xbar.execution.error_budget import ErrorBudget
+    from xbar.execution.results import RunResult
+
+
+def budget(
+    mapped_file: Annotated[Path, typer.Argument(metavar="MAPPED.h5", help="Map file, from xbar map.")],
+    data: DataFile,
+    seed: Seed = 0,
+    at: At = None,
+    samples: Samples = None,
+    batch: Batch = 100,
+    dtype: Dtype = "float64",
+    threads: Threads = None,
+    device: Device = "cpu",
+    card: Card = None,
+    compensate_drift: Compensate = False,
+    json: Json = False,
+) -> None:
+    """Show accuracy loss and layer error with each effect alone, and with each left out."""
+    from xbar.execution.error_budget import error_budget
+    from xbar.mapping.map_file import load_map
+
+    values = {
+        "seed": seed,
+        "at": seconds(at),
+        "batch": batch,
+        "dtype": dtype,
+        "threads": threads,
+        "device": device,
+        "card": card,
+    }
+    how = settings(compensate_drift=compensate_drift, **values)
+    mapped = load_map(mapped_file)
+    found = load_samples(data, samples)
+    with progress() as shown:
+        result = error_budget(mapped, found.inputs, found.labels, settings=how, progress=shown)
+    if json:
+        print_json(result.to_dict())
+    else:
+        print_budget(result)
+
+
+def print_budget(result: "ErrorBudget") -> None:
+    """Print an error budget as a table."""
+    rows = [[row.effect, *_figures(row.alone), *_figures(row.without)] for row in result.rows]
+    rows.append(["(none / all)", *_figures(result.nothing), *_figures(result.everything)])
+    title = f"error budget, {result.everything.samples} samples: accuracy difference in points, mean layer SNR"
+    print_table(title, ["effect", "alone", "SNR [dB]", "left out", "SNR [dB]"], rows)
+
+
+def _figures(result: "RunResult") -> tuple[str, str]:
+    from xbar.execution.error_budget import mean_snr
+
+    points = "" if result.accuracy is None else f"{100 * result.accuracy.difference:+.2f}"
+    return points, f"{mean_snr(result):.1f}"

@@ -1,0 +1,76 @@
+"""Options that several commands share, and what their texts mean."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xbar.errors import InputError
+
+if TYPE_CHECKING:
+    from xbar.execution.data_file import Data
+    from xbar.execution.run_network import RunSettings
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Rename an output that exists instead of refusing.")]
+DataFile = Annotated[
+    str, typer.Option("--data", help="Samples: .npz with x (first axis the samples) and labels y; or sample:NAME.")
+]
+Bench = Annotated[str, typer.Option("--bench", help="sim, replay:TRACE.h5, or a bench file .toml.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Number of the chip.")]
+At = Annotated[str | None, typer.Option("--at", help="Time since programming, such as '1 day'.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Run the first N samples.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples that go through the bench together.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="float64: exact products; float32: the faster way.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; the usable cores by default.")]
+Device = Annotated[str, typer.Option("--device", help="cpu or gpu.")]
+Compensate = Annotated[
+    bool,
+    typer.Option("--compensate-drift", help="Scale every matrix by what its summed current lost since programming."),
+]
+Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
+
+
+def sample_or_file(text: str, kind: Any) -> Path:
+    """Return the path that an argument names: a file, or "sample:NAME" for a file that comes with xbar."""
+    from xbar.samples import PREFIX, sample_file
+
+    return sample_file(text, kind) if text.startswith(PREFIX) else Path(text)
+
+
+def load_samples(text: str, samples: int | None) -> "Data":
+    """Return the data that `--data` and `--samples` name."""
+    from xbar.execution.data_file import load_data
+
+    return load_data(sample_or_file(text, "data")).first(samples)
+
+
+def seconds(text: str | None) -> float | None:
+    """Return a time such as "1 day" in seconds, 0 or more; None stays None."""
+    from xbar.units import parse
+
+    if text is None:
+        return None
+    value = parse(text, "s")
+    if value < 0:
+        raise InputError(f"time {text!r} lies before programming; give a time of 0 s or more")
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Return the word lines and bit lines of "128x128"; both at least 1 and at most 8192."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*[xX]\s*(\d{1,9})\s*", text)
+    if match is None:
+        raise InputError(f"size {text!r} is not of the form ROWSxCOLUMNS, for example 128x128")
+    rows, cols = int(match[1]), int(match[2])
+    if not (1 <= rows <= 8192 and 1 <= cols <= 8192):
+        raise InputError(f"size {rows} x {cols}: word lines and bit lines must be 1 to 8192")
+    return rows, cols
+
+
+def settings(**values: Any) -> "RunSettings":
+    """Return run settings; the trace path is made a path."""
+    from xbar.execution.run_network import RunSettings
+
+    return RunSettings(**values)

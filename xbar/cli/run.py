@@ -1,0 +1,152 @@
+"""`xbar run`: a mapped network on a bench."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xbar.cli.options import (
+    At,
+    Batch,
+    Bench,
+    Card,
+    Compensate,
+    DataFile,
+    Device,
+    Dtype,
+    Force,
+    Json,
+    Samples,
+    Seed,
+    Threads,
+    load_samples,
+    seconds,
+    settings,
+)
+from xbar.cli.output import note, print_json, print_table, progress
+from xbar.units import show
+
+if TYPE_CHECKING:
+    from xbar.execution.results import RepeatResult, RunResult
+
+
+def run(
+    mapped_file: Annotated[Path, typer.Argument(metavar="MAPPED.h5", help="Map file, from xbar map.")],
+    data: DataFile,
+    bench: Bench = "sim",
+    trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
+    seed: Seed = 0,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Chips: seeds SEED, SEED + 1, ...")] = 1,
+    at: At = None,
+    samples: Samples = None,
+    batch: Batch = 100,
+    dtype: Dtype = "float64",
+    threads: Threads = None,
+    device: Device = "cpu",
+    card: Card = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Apply this effect alone (may be repeated).")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Leave this effect out (may be repeated).")
+    ] = None,
+    compensate_drift: Compensate = False,
+    error_samples: Annotated[
+        int, typer.Option("--error-samples", min=0, help="Samples that layer errors are measured on.")
+    ] = 100,
+    outputs: Annotated[
+        Path | None, typer.Option("--outputs", help="Write the network's outputs by name (.npz).")
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Program the arrays, run the samples, and report accuracy, layer errors, effects and times."""
+    from xbar.execution.run_network import repeat_network, run_network
+    from xbar.hdf5 import check_new_path
+    from xbar.mapping.map_file import load_map
+
+    for path in (trace, outputs):
+        if path is not None:
+            check_new_path(path, force)
+    how = settings(
+        bench=bench,
+        seed=seed,
+        at=seconds(at),
+        batch=batch,
+        dtype=dtype,
+        only=tuple(only) if only else None,
+        without=tuple(without or ()),
+        card=card,
+        threads=threads,
+        device=device,
+        compensate_drift=compensate_drift,
+        error_samples=error_samples,
+        trace=trace,
+        force=force,
+    )
+    mapped = load_map(mapped_file)
+    found = load_samples(data, samples)
+    with progress() as shown:
+        if repeat > 1:
+            result: RunResult | RepeatResult = repeat_network(
+                mapped, found.inputs, found.labels, repeat, settings=how, progress=shown
+            )
+        else:
+            result = run_network(mapped, found.inputs, found.labels, settings=how, progress=shown)
+    if outputs is not None:
+        _write_outputs(outputs, force, result)
+    if json:
+        print_json(result.to_dict())
+    else:
+        print_result(result)
+    if trace is not None:
+        note(f"wrote {trace}" if repeat == 1 else f"wrote {repeat} traces, {trace.stem}.chip0{trace.suffix} and on")
+
+
+def _write_outputs(path: Path, force: bool, result: "RunResult | RepeatResult") -> None:
+    import numpy as np
+
+    from xbar.execution.results import RunResult
+    from xbar.hdf5 import atomic_file, new_path
+
+    chips = [result] if isinstance(result, RunResult) else list(result.chips)
+    arrays: dict[str, Any] = {name: np.stack([chip.outputs[name] for chip in chips]) for name in chips[0].outputs}
+    if len(chips) == 1:
+        arrays = {name: array[0] for name, array in arrays.items()}
+    with atomic_file(new_path(path, force)) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    note(f"wrote {path}")
+
+
+def print_result(result: "RunResult | RepeatResult") -> None:
+    """Print a run or a repeat as tables."""
+    from xbar.execution.results import RunResult
+
+    first = result if isinstance(result, RunResult) else result.chips[0]
+    if not isinstance(result, RunResult):
+        print(result)
+        rows = [
+            [str(chip.seed), f"{chip.accuracy.analog:.2%}" if chip.accuracy else "", f"{chip.wall_s:.2f} s"]
+            for chip in result.chips
+        ]
+        print_table("", ["chip", "analog accuracy", "wall time"], rows)
+    elif first.accuracy is not None:
+        a = first.accuracy
+        print(f"accuracy: digital {a.digital:.2%}, analog {a.analog:.2%} ({a.n} samples)")
+        print(
+            f"  difference {100 * a.difference:+.2f} points, "
+            f"95 % interval {100 * a.ci95[0]:+.2f} to {100 * a.ci95[1]:+.2f} points"
+        )
+    if first.layers:
+        rows = [[layer.name, _decibels(layer.snr_db), _decibels(layer.cumulative_snr_db)] for layer in first.layers]
+        print_table(
+            f"layer error, signal to error ({first.error_samples} samples)",
+            ["layer", "alone [dB]", "cumulative [dB]"],
+            rows,
+        )
+    print_table("", ["effect", "here", "law or reason"], [[e.name, e.state, e.note] for e in first.effects])
+    when = "right after programming" if first.at is None else f"{show(first.at, 's')} after programming"
+    print(f"bench {first.bench}, seed {first.seed}, {when}; bench time {show(first.bench_s, 's')}")
+    print(f"wall time {first.wall_s:.2f} s, {first.throughput:.0f} samples/s")
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.1f}"

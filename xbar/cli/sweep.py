@@ -1,0 +1,89 @@
+"""`xbar sweep`: the current of one cell over a list of voltages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xbar.cli.array_bench import open_array, targets
+from xbar.cli.options import At, Bench, Card, Force, Json, seconds
+from xbar.cli.output import note, print_json, print_table
+from xbar.errors import InputError
+from xbar.units import parse, show
+
+
+def sweep(
+    bench: Bench = "sim",
+    card: Card = None,
+    array_size: Annotated[
+        str | None, typer.Option("--size", help="Word lines x bit lines of the simulated array [32x32].")
+    ] = None,
+    array: Annotated[int, typer.Option("--array", min=0, help="Which array.")] = 0,
+    cell: Annotated[str, typer.Option("--cell", help="Word line, bit line.")] = "0,0",
+    target: Annotated[
+        str | None, typer.Option("--target", help="Write first: ramp, a quantity ('10 uS'), or an .npz of siemens.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="First voltage.")] = "-0.2 V",
+    stop: Annotated[str, typer.Option("--to", help="Last voltage.")] = "0.2 V",
+    points: Annotated[int, typer.Option("--points", min=1, max=1_000_000, help="Voltages, evenly spaced.")] = 21,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Readings at each voltage.")] = 1,
+    at: At = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Number of the chip [0].")] = None,
+    trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", "-o", help="Draw the curve (.png or .svg).")] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Step one cell through voltages; print and draw its current."""
+    import numpy as np
+
+    from xbar.bench.settings import ReadConfig
+
+    if figure is not None:
+        from xbar.figures.saving import check_figure_path
+
+        check_figure_path(figure, force)
+    place = _cell(cell)
+    later = seconds(at)
+    volts = np.linspace(parse(start, "V"), parse(stop, "V"), points)
+    with open_array(bench, card, array_size, seed, trace, force) as opened:
+        if target is not None or bench == "sim":
+            opened.program(array, targets(target or "ramp", opened))
+        if later is not None:
+            opened.wait(later)
+        readings = opened.sweep(array, place, volts, ReadConfig(repeat=repeat))
+        model = opened.identity.model
+    current = readings.current.mean(axis=1)
+    if json:
+        print_json(
+            {
+                "bench": model,
+                "array": array,
+                "cell": list(place),
+                "voltage_V": volts.tolist(),
+                "current_A": readings.current.tolist(),
+            }
+        )
+    else:
+        rows = [
+            [show(float(v), "V"), show(float(i), "A"), str(int(s))]
+            for v, i, s in zip(volts, current, readings.status.max(axis=1), strict=True)
+        ]
+        print_table(f"sweep, {model}, array {array}, cell {place}", ["voltage", "current", "status"], rows)
+    if figure is not None:
+        from xbar.figures.array_figure import sweep_figure
+        from xbar.figures.saving import save
+
+        save(sweep_figure({f"cell {place}": readings}, f"{model}, array {array}"), figure, force)
+        note(f"wrote {figure}")
+    if trace is not None:
+        note(f"wrote {trace}")
+
+
+def _cell(text: str) -> tuple[int, int]:
+    parts = text.split(",")
+    try:
+        row, col = (int(part) for part in parts)
+    except ValueError:
+        raise InputError(f"cell {text!r} is not of the form ROW,COLUMN, for example 0,0") from None
+    return row, col

@@ -1,0 +1,104 @@
+"""One layer on the bench: network units to volts, products on its tiles, codes back to network units."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.bench.bench import Bench
+from xbar.bench.readings import VectorReadings
+from xbar.bench.settings import VectorConfig
+from xbar.mapping.mapped_network import Layer, MappedMatrix
+
+CHUNK = 8192
+"""Input vectors of one task when results are decoded on several threads."""
+
+
+@dataclass(frozen=True)
+class LayerProduct:
+    """A layer's products on a bench."""
+
+    bench: Bench
+    layer: Layer
+    matrix: MappedMatrix
+    read_voltage: float
+    """Voltage of the largest input [V]."""
+    gain: float = 1.0
+    """What products are multiplied with, for drift compensation."""
+    tiles_per_call: int | None = None
+    """Most tiles of one call; None takes a whole column of tiles. The result does not depend on it."""
+    pool: Executor | None = None
+
+    @property
+    def width(self) -> int:
+        """Get the inputs that all rows of tiles take, padding included."""
+        return self.matrix.grid.down * self.matrix.grid.rows
+
+    def __call__(self, inputs: NDArray[np.float32], events: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """Return products `(vectors, outputs)` of `inputs` (vectors, width) [network units], which it overwrites."""
+        grid = self.matrix.grid
+        factor = self._to_volts(inputs)
+        # Rows of tiles see neighbouring slices of the same buffer: (down, vectors, rows) without a copy.
+        volts = inputs.reshape(len(inputs), grid.down, grid.rows).transpose(1, 0, 2)
+        out = np.empty((len(inputs), grid.across, grid.weights), np.float32)
+        for across in range(grid.across):
+            self._column_of_tiles(across, volts, events, factor, out[:, across])
+        return out.reshape(len(inputs), -1)[:, : grid.outputs]
+
+    def _to_volts(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scale the inputs to volts in place; return what a volt is worth: one number, or one for each vector."""
+        scale = self.layer.input_scale
+        if scale is not None:
+            inputs *= np.float32(self.read_voltage / scale)
+            return np.full(1, self.gain * scale / self.read_voltage)
+        largest = np.abs(inputs).max(axis=1, initial=0.0)
+        largest[largest == 0] = 1.0
+        inputs *= (np.float32(self.read_voltage) / largest)[:, None]
+        factor: NDArray[np.float64] = largest.astype(np.float64) * (self.gain / self.read_voltage)
+        return factor
+
+    def _column_of_tiles(
+        self,
+        across: int,
+        volts: NDArray[np.float32],
+        events: NDArray[np.uint64],
+        factor: NDArray[np.float64],
+        out: NDArray[np.float32],
+    ) -> None:
+        grid, matrix = self.matrix.grid, self.matrix
+        tiles = [down * grid.across + across for down in range(grid.down)]
+        group = self.tiles_per_call or len(tiles)
+        answers: list[VectorReadings] = []
+        for first in range(0, len(tiles), group):
+            part = tiles[first : first + group]
+            config = VectorConfig(self.read_voltage, self.layer.output_range[part], matrix.targets.shape[2])
+            arrays = [matrix.arrays[tile] for tile in part]
+            answers.append(self.bench.mvm(arrays, volts[first : first + group], config, events))
+        self._decode(answers, matrix.scale[tiles], factor, out)
+
+    def _decode(
+        self,
+        answers: Sequence[VectorReadings],
+        scale: NDArray[np.float64],
+        factor: NDArray[np.float64],
+        out: NDArray[np.float32],
+    ) -> None:
+        from xbar.mapping.decode_kernel import add_pairs
+
+        codes = _join([answer.codes for answer in answers])
+        step, offset = _join([answer.step for answer in answers]), _join([answer.offset for answer in answers])
+
+        def task(first: int) -> None:
+            part = slice(first, first + CHUNK)
+            add_pairs(codes[:, part], step, offset, scale, factor[part] if len(factor) > 1 else factor, out[part])
+
+        starts = range(0, len(out), CHUNK)
+        for _ in map(task, starts) if self.pool is None or len(starts) == 1 else self.pool.map(task, starts):
+            pass
+
+
+def _join(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

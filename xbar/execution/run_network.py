@@ -1,0 +1,288 @@
+"""Run a mapped network on a bench: program, wait, multiply, compare with the digital network."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.bench.bench import Bench
+from xbar.errors import InputError, ReplayError
+from xbar.execution.accuracy import compare, correct
+from xbar.execution.drift_compensation import factors, total_currents
+from xbar.execution.layer_error import LayerErrors
+from xbar.execution.open_bench import open_bench
+from xbar.execution.placement import check_fit, program
+from xbar.execution.results import RepeatResult, RunResult
+from xbar.execution.runner import Runner
+from xbar.mapping.map_file import map_hash
+from xbar.mapping.mapped_network import MappedNetwork
+from xbar.network.network import Network
+
+Arrays = Mapping[str, NDArray[Any]]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it, of how much."""
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a network is run. What changes the answer is logged in the trace; threads and progress do not."""
+
+    bench: str | Path = "sim"
+    seed: int = 0
+    """Number of the chip; chip i of a repeat has seed + i."""
+    at: float | None = None
+    """Time between the end of programming and the first product [s]."""
+    batch: int = 100
+    """Samples that go through the bench together."""
+    dtype: str = "float64"
+    """"float64": exact products; "float32": the faster way."""
+    only: tuple[str, ...] | None = None
+    """Effects to apply; None applies all."""
+    without: tuple[str, ...] = ()
+    """Effects to leave out."""
+    card: str | None = None
+    """Card of the simulated bench; None takes the card of the map."""
+    threads: int | None = None
+    """Threads that share the work; None takes the usable cores. The result does not depend on it."""
+    device: str = "cpu"
+    compensate_drift: bool = False
+    """Scale every matrix by what its summed current lost since programming."""
+    tiles_per_call: int | None = None
+    error_samples: int = 100
+    """Samples that layer errors are measured on; 0 measures none."""
+    trace: Path | None = None
+    level: str = "outputs"
+    force: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """More that the trace should say (JSON values)."""
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` for numbers that cannot be meant."""
+        for name, value, least in (
+            ("batch", self.batch, 1),
+            ("threads", self.workers, 1),
+            ("error samples", self.error_samples, 0),
+        ):
+            if value < least:
+                raise InputError(f"{name} {value} must be at least {least}")
+        if self.at is not None and not 0 <= self.at < float("inf"):
+            raise InputError(f"time since programming {self.at} s must be finite and not below 0")
+
+    @property
+    def workers(self) -> int:
+        """Get the number of threads in use."""
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @property
+    def is_simulated(self) -> bool:
+        """Get whether the bench is the simulated one, made to the measure of the map."""
+        return str(self.bench) == "sim"
+
+    def logged(self, samples: int) -> dict[str, Any]:
+        """Return what the trace keeps and a replay takes up again."""
+        names = ("batch", "dtype", "seed", "at", "compensate_drift")
+        return {"samples": samples} | {name: getattr(self, name) for name in names}
+
+
+def run_network(
+    mapped: MappedNetwork,
+    inputs: Arrays | NDArray[Any],
+    labels: NDArray[Any] | None = None,
+    *,
+    settings: RunSettings | None = None,
+    progress: Progress = quiet,
+    **changes: Any,
+) -> RunResult:
+    """Program one chip with a map, run all samples through it, and compare with the digital network.
+
+    Args:
+        mapped: the map, from `xbar.map_network` or `xbar.load_map`.
+        inputs: network inputs by name, axis 0 the samples; or the array of the only input.
+        labels: classes `(samples,)`, or None to run without accuracy.
+        settings: how; the fields of `RunSettings` may also be given as keywords.
+        progress: told how far the run is.
+        changes: fields of `RunSettings`, in place of those of `settings`.
+
+    Raises:
+        InputError: data or settings that do not fit.
+        ReplayError: a replayed trace holds something else than what this run asks for.
+        And what the bench raises.
+
+    """
+    how = replace(settings or RunSettings(), **_clean(changes))
+    data = named_inputs(mapped.network, inputs)
+    count = len(next(iter(data.values())))
+    if labels is not None and len(labels) != count:
+        raise InputError(f"{len(labels)} labels for {count} samples; give one label for each sample")
+    mapped.network.blocks({name: array[:1] for name, array in data.items()}, 0)
+    digital = run_digital(mapped.network, data)
+    right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
+    errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
+    with _open(mapped, how, count) as bench:
+        how = _as_recorded(bench, how, count)
+        check_fit(bench, mapped)
+        outputs, wall, bench_time = _on_bench(bench, mapped, data, how, errors, progress)
+        effects, identity = bench.capabilities.effects, bench.identity
+        _check_used_up(bench)
+    accuracy = None
+    if right is not None and labels is not None:
+        accuracy = compare(right, correct(outputs[mapped.network.outputs[0]], labels))
+    layers = () if errors is None else errors.results()
+    measured = 0 if errors is None else errors.samples
+    return RunResult(
+        outputs, digital, accuracy, layers, measured, effects, how.seed, count, how.at, bench_time, wall, identity.model
+    )
+
+
+def repeat_network(
+    mapped: MappedNetwork,
+    inputs: Arrays | NDArray[Any],
+    labels: NDArray[Any] | None,
+    chips: int,
+    *,
+    settings: RunSettings | None = None,
+    progress: Progress = quiet,
+) -> RepeatResult:
+    """Run the same samples on `chips` chips, seeds `seed`, `seed + 1`, ...; each has a trace of its own if any has."""
+    how = settings or RunSettings()
+    if chips < 1:
+        raise InputError(f"repeat {chips} must be at least 1")
+    if chips > 1 and not how.is_simulated:
+        raise InputError("repeats over chips need the simulated bench; a rack has one chip, and a trace recorded one")
+    results = []
+    for chip in range(chips):
+        trace = how.trace
+        if trace is not None and chips > 1:
+            trace = trace.with_name(f"{trace.stem}.chip{chip}{trace.suffix}")
+        one = replace(how, seed=how.seed + chip, trace=trace, error_samples=how.error_samples if chip == 0 else 0)
+        results.append(run_network(mapped, inputs, labels, settings=one, progress=progress))
+    return RepeatResult(tuple(results))
+
+
+def named_inputs(network: Network, inputs: Arrays | NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return inputs by the network's names; an array, or the name "x", may stand for its only input."""
+    names = [spec.name for spec in network.inputs]
+    if isinstance(inputs, np.ndarray):
+        inputs = {"x": inputs}
+    if len(names) == 1 and set(inputs) == {"x"}:
+        return {names[0]: inputs["x"]}
+    if set(inputs) != set(names):
+        raise InputError(
+            f"the network takes the inputs {', '.join(names)}; the data hold {', '.join(sorted(inputs)) or 'none'}"
+        )
+    return dict(inputs)
+
+
+def run_digital(network: Network, inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """Return the outputs of the whole network in ONNX Runtime, in blocks of the same size as analog runs take."""
+    count = len(next(iter(inputs.values())))
+    parts = []
+    for first in range(0, count, 50 * network.block):
+        blocks = network.blocks({name: a[first : first + 50 * network.block] for name, a in inputs.items()}, first)
+        parts.append(network.trim(blocks, network.reference(blocks)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in network.outputs}
+
+
+def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
+    known = RunSettings.__dataclass_fields__
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise InputError(f"run_network does not know {', '.join(unknown)}; it knows {', '.join(known)}")
+    clean = dict(changes)
+    for name in ("only", "without"):
+        if isinstance(clean.get(name), Iterable) and not isinstance(clean[name], str):
+            clean[name] = tuple(clean[name])
+    return clean
+
+
+def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
+    options: dict[str, Any] = {}
+    if how.is_simulated:
+        rows, cols = mapped.tile
+        options = {"card": mapped.card, "arrays": mapped.arrays, "rows": rows, "cols": cols, "seed": how.seed}
+        options |= {
+            "dtype": how.dtype,
+            "threads": how.workers,
+            "device": how.device,
+            "only": how.only,
+            "without": how.without,
+        }
+        if how.card is not None:
+            options["card"] = how.card
+    elif how.only is not None or how.without or how.card is not None:
+        raise InputError(
+            "effects and card belong to the simulated bench; set them in the bench file, or use --bench sim"
+        )
+    said = {
+        "run": how.logged(count),
+        "network": {"sha256": mapped.network.sha256},
+        "map": {"sha256": map_hash(mapped), "tile": list(mapped.tile), "arrays": mapped.arrays},
+        **how.provenance,
+    }
+    return open_bench(how.bench, record=how.trace, level=how.level, force=how.force, provenance=said, **options)  # type: ignore[arg-type]  # the level is checked by the recorder
+
+
+def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
+    """Return the settings of the recorded run where a trace is replayed: batch, time and seed come from it."""
+    recorded = bench.settings.get("run")
+    if not isinstance(recorded, dict):
+        return how
+    if recorded.get("samples") != count:
+        raise ReplayError(
+            f"the trace recorded {recorded.get('samples')} samples, the data hold {count}; give the recorded data, "
+            f"or --samples {recorded.get('samples')}"
+        )
+    try:
+        at = None if recorded["at"] is None else float(recorded["at"])
+        return replace(
+            how,
+            batch=int(recorded["batch"]),
+            at=at,
+            seed=int(recorded["seed"]),
+            dtype=str(recorded["dtype"]),
+            compensate_drift=bool(recorded["compensate_drift"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReplayError(
+            f"the trace does not say how its network was run ({error}); it was not made by a run"
+        ) from error
+
+
+def _on_bench(
+    bench: Bench, mapped: MappedNetwork, data: Arrays, how: RunSettings, errors: LayerErrors | None, progress: Progress
+) -> tuple[dict[str, NDArray[Any]], float, float]:
+    """Return the outputs, the wall time and the time on the bench [s]."""
+    count = len(next(iter(data.values())))
+    started, before = time.perf_counter(), bench.clock
+    program(bench, mapped)
+    fresh = total_currents(bench, mapped) if how.compensate_drift else None
+    if how.at is not None:
+        bench.wait(how.at)
+    gains = np.ones(len(mapped.matrices)) if fresh is None else factors(fresh, total_currents(bench, mapped))
+    pool = ThreadPoolExecutor(how.workers, thread_name_prefix="xbar-run") if how.workers > 1 else None
+    try:
+        runner = Runner(bench, mapped, gains=gains, tiles_per_call=how.tiles_per_call, pool=pool, errors=errors)
+        outputs = runner.run(data, how.batch, lambda done: progress(f"chip {how.seed}", done, count))
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return outputs, time.perf_counter() - started, bench.clock - before
+
+
+def _check_used_up(bench: Bench) -> None:
+    """Raise `ReplayError` where the trace holds operations that this run did not ask for."""
+    left = bench.settings.get("remaining")
+    if isinstance(left, int) and left > 0:
+        raise ReplayError(f"the trace holds {left} more operations than this run asked for; it recorded another run")

@@ -1,0 +1,1 @@
+"""Figures of maps, traces, runs and arrays; imports matplotlib, so only commands that draw import from here."""

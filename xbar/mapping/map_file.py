@@ -1,0 +1,171 @@
+"""The map file: a mapped network in HDF5, whole in itself: network, card, conductances, scales, converter ranges."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.devices.card_file import parse_card
+from xbar.errors import FormatError
+from xbar.hdf5 import atomic_file, describe, new_path, open_file, read_array, read_attribute, read_text, write_text
+from xbar.mapping.mapped_network import Layer, MappedMatrix, MappedNetwork
+from xbar.mapping.tiling import TileGrid
+from xbar.network.network import Network
+
+SCHEMA = "xbar-map/1"
+CELLS_MAX = 2**31
+"""Largest number of conductances of one matrix that is read."""
+MODEL_MAX = 2**31
+"""Largest network that is read [bytes]."""
+PARTS_MAX = 100_000
+"""Largest number of matrices or layers that is read."""
+
+
+def save_map(mapped: MappedNetwork, path: str | Path, *, force: bool = False) -> None:
+    """Write a map file, whole or not at all.
+
+    Raises `FileError` where it exists and `force` is not given (with it the old one is renamed), or cannot be written.
+    """
+    import h5py
+
+    target = new_path(path, force)
+    with atomic_file(target) as partial, h5py.File(partial, "w", libver=("v110", "v110")) as file:
+        file.attrs["xbar_schema"] = SCHEMA
+        file.attrs["sha256"] = map_hash(mapped)
+        file.create_dataset("network", data=np.frombuffer(mapped.network.model_bytes, np.uint8), compression="gzip")
+        write_text(file, "card", mapped.card.text)
+        write_text(file, "settings", json.dumps(_settings(mapped)))
+        for number, matrix in enumerate(mapped.matrices):
+            group = file.create_group(f"matrices/{number}")
+            targets = group.create_dataset("targets", data=matrix.targets, compression="gzip", shuffle=True)
+            describe(targets, "S", "target conductance (tile, word line, bit line)")
+            describe(group.create_dataset("scale", data=matrix.scale), "1/S", "weight of one siemens (tile, output)")
+        for number, layer in enumerate(mapped.layers):
+            data = file.create_dataset(f"layers/{number}/output_range", data=layer.output_range)
+            describe(data, "A", "current of the largest output code (tile, bit line)")
+
+
+def _settings(mapped: MappedNetwork) -> dict[str, Any]:
+    return {
+        "card": mapped.card.name,
+        "tile": list(mapped.tile),
+        "encoding": mapped.encoding,
+        "rule": mapped.rule,
+        "matrices": [
+            {
+                "key": m.key,
+                "inputs": m.grid.inputs,
+                "outputs": m.grid.outputs,
+                "down": m.grid.down,
+                "across": m.grid.across,
+                "clipped": m.clipped,
+            }
+            for m in mapped.matrices
+        ],
+        "layers": [
+            {"name": v.name, "node": v.node, "part": v.part, "matrix": v.matrix, "input_scale": v.input_scale}
+            for v in mapped.layers
+        ],
+    }
+
+
+def map_hash(mapped: MappedNetwork) -> str:
+    """Return a hash of everything that a run depends on: network, card, settings, conductances, ranges."""
+    digest = hashlib.sha256()
+    digest.update(mapped.network.sha256.encode() + mapped.card.sha256.encode())
+    digest.update(json.dumps(_settings(mapped), sort_keys=True).encode())
+    for matrix in mapped.matrices:
+        digest.update(_bytes(matrix.targets) + _bytes(matrix.scale))
+    for layer in mapped.layers:
+        digest.update(_bytes(layer.output_range))
+    return digest.hexdigest()
+
+
+def _bytes(values: NDArray[np.float64]) -> bytes:
+    return np.ascontiguousarray(values, "<f8").tobytes()
+
+
+def load_map(path: str | Path) -> MappedNetwork:
+    """Read a map file.
+
+    Raises:
+        FileError: it cannot be opened.
+        FormatError: it is no map, of another version, damaged, or does not fit its own network.
+
+    """
+    file, _ = open_file(path)
+    with file:
+        schema = read_attribute(file, "xbar_schema")
+        if schema != SCHEMA:
+            kind = "is not an xbar map" if schema is None else f"is of schema {schema!r}"
+            raise FormatError(f"{path} {kind}; this version reads {SCHEMA!r}. Make it again with `xbar map`")
+        network = Network.from_bytes(read_array(file, "network", kinds="u", ndim=1, max_items=MODEL_MAX).tobytes())
+        card = parse_card(read_text(file, "card"), str(path))
+        try:
+            settings = json.loads(read_text(file, "settings"))
+            mapped = MappedNetwork(
+                network,
+                card,
+                (int(settings["tile"][0]), int(settings["tile"][1])),
+                str(settings["encoding"]),
+                str(settings["rule"]),
+                _matrices(file, settings["matrices"][:PARTS_MAX]),
+                _layers(file, settings["layers"][:PARTS_MAX]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"{path} is damaged: {error}. Make it again with `xbar map`") from error
+        _check(mapped, path)
+        if read_attribute(file, "sha256") != map_hash(mapped):
+            raise FormatError(f"{path} is damaged: its content does not match its hash. Make it again with `xbar map`")
+    return mapped
+
+
+def _matrices(file: Any, entries: list[dict[str, Any]]) -> tuple[MappedMatrix, ...]:
+    found: list[MappedMatrix] = []
+    for number, entry in enumerate(entries):
+        grid = TileGrid(*(max(1, int(entry[name])) for name in ("inputs", "outputs", "down", "across")))
+        targets = read_array(file, f"matrices/{number}/targets", kinds="f", ndim=3, max_items=CELLS_MAX)
+        scale = read_array(file, f"matrices/{number}/scale", kinds="f", ndim=2, max_items=CELLS_MAX)
+        if targets.shape != (grid.tiles, grid.rows, 2 * grid.weights) or scale.shape != (grid.tiles, grid.weights):
+            raise FormatError(f"matrix {number}: targets {targets.shape} or scale {scale.shape} do not fit its tiles")
+        first = sum(m.grid.tiles for m in found)
+        found.append(MappedMatrix(str(entry["key"]), grid, first, targets, scale, int(entry["clipped"])))
+    return tuple(found)
+
+
+def _layers(file: Any, entries: list[dict[str, Any]]) -> tuple[Layer, ...]:
+    found = []
+    for number, entry in enumerate(entries):
+        ranges = read_array(file, f"layers/{number}/output_range", kinds="f", ndim=2, max_items=CELLS_MAX)
+        scale = None if entry["input_scale"] is None else float(entry["input_scale"])
+        place = (int(entry["node"]), int(entry["part"]), int(entry["matrix"]))
+        found.append(Layer(str(entry["name"]), *place, scale, ranges))
+    return tuple(found)
+
+
+def _check(mapped: MappedNetwork, path: str | Path) -> None:
+    """Raise `FormatError` where layers and matrices are not those of the network in the file."""
+    wanted = [(node.index, part) for node in mapped.network.nodes for part in range(len(node.matrices))]
+    if [(layer.node, layer.part) for layer in mapped.layers] != wanted:
+        raise FormatError(f"{path} is damaged: its layers are not those of its network. Make it again with `xbar map`")
+    for layer in mapped.layers:
+        if not 0 <= layer.matrix < len(mapped.matrices):
+            raise FormatError(f"{path} is damaged: layer {layer.name} names matrix {layer.matrix}, which it lacks")
+        matrix = mapped.matrices[layer.matrix]
+        weights = mapped.network.nodes[layer.node].matrices[layer.part].weights
+        good = np.isfinite(layer.output_range).all() and (layer.output_range > 0).all()
+        if (
+            layer.output_range.shape != (matrix.grid.tiles, matrix.targets.shape[2])
+            or weights.shape != (matrix.grid.inputs, matrix.grid.outputs)
+            or not good
+            or not np.isfinite(matrix.targets).all()
+            or not np.isfinite(matrix.scale).all()
+        ):
+            raise FormatError(
+                f"{path} is damaged: layer {layer.name} does not fit its tiles. Make it again with `xbar map`"
+            )

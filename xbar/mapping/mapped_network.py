@@ -1,0 +1,110 @@
+"""A network on tiles: which matrix stands on which arrays, with which conductances, scales and converter ranges."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbar.devices.card import DeviceCard
+from xbar.mapping.tiling import TileGrid
+from xbar.network.network import Network
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MappedMatrix:
+    """One weight matrix on its tiles. Layers that share weights share the tiles."""
+
+    key: str
+    """Hash of the weights."""
+    grid: TileGrid
+    first_array: int
+    """Tile t stands on array first_array + t."""
+    targets: Floats
+    """Target conductances `(tiles, rows, columns)` [S]."""
+    scale: Floats
+    """Weight of one siemens `(tiles, weights)` [1/S]."""
+    clipped: int
+    """Weights cut to the range."""
+
+    @property
+    def arrays(self) -> range:
+        """Get the arrays of the tiles, row of tiles first."""
+        return range(self.first_array, self.first_array + self.grid.tiles)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One use of a matrix by an analog node."""
+
+    name: str
+    node: int
+    """Index of the node in the network."""
+    part: int
+    """Which of the node's matrices (groups of a convolution)."""
+    matrix: int
+    """Index of the matrix in the map."""
+    input_scale: float | None
+    """Input that takes the whole read voltage [network units]; None scales every vector by itself."""
+    output_range: Floats
+    """Current of the largest output code `(tiles, columns)` [A]."""
+
+
+@dataclass(frozen=True, eq=False)
+class MappedNetwork:
+    """A network, the card it was mapped for, its matrices on tiles and its layers."""
+
+    network: Network
+    card: DeviceCard
+    tile: tuple[int, int]
+    """Word lines and bit lines of one array."""
+    encoding: str
+    rule: str
+    """The rule that set the converter ranges."""
+    matrices: tuple[MappedMatrix, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def arrays(self) -> int:
+        """Get the number of arrays that the map needs."""
+        return sum(matrix.grid.tiles for matrix in self.matrices)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `xbar map` reports, as JSON values."""
+        cells = self.tile[0] * self.tile[1]
+        rows = []
+        for layer in self.layers:
+            matrix = self.matrices[layer.matrix]
+            grid = matrix.grid
+            rows.append(
+                {
+                    "name": layer.name,
+                    "inputs": grid.inputs,
+                    "outputs": grid.outputs,
+                    "tiles": grid.tiles,
+                    "tile_size": [grid.rows, 2 * grid.weights],
+                    "use": 2 * grid.used() / (grid.tiles * cells),
+                    "clipped": matrix.clipped,
+                    "input_scale": layer.input_scale,
+                    "output_range_A": [float(layer.output_range.min()), float(layer.output_range.max())],
+                }
+            )
+        digital = [r for r in self.network.report if r.place == "digital"]
+        used = sum(2 * m.grid.used() for m in self.matrices)
+        return {
+            "card": self.card.name,
+            "conductance_range_S": [self.card.g_min, self.card.g_max],
+            "tile": list(self.tile),
+            "encoding": self.encoding,
+            "arrays": self.arrays,
+            "cells_used": used,
+            "use": used / (self.arrays * cells),
+            "weights": sum(m.grid.used() for m in self.matrices),
+            "clipped": sum(m.clipped for m in self.matrices),
+            "converter_ranges": self.rule,
+            "layers": rows,
+            "digital": [{"name": r.name, "op": r.op, "weights": r.weights, "reason": r.reason} for r in digital],
+            "network_sha256": self.network.sha256,
+        }

@@ -1,0 +1,1 @@
+"""What stands around an array: the DACs that drive the word lines, the ADCs that convert bit-line currents."""

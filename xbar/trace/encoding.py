@@ -1,0 +1,168 @@
+"""An operation as one row of the operations table and blocks of the columns; `decoding` gives it back, bit for bit."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from xbar.bench.operation import Operation, OperationKind, Request
+from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.trace.projection import project
+from xbar.trace.request_text import encode_error, encode_request, range_values
+from xbar.trace.schema import CELL_FIELDS, MAX_BLOCK_BYTES, MAX_SMALL_TEXT, Flag
+
+Level = Literal["outputs", "full", "off"]
+"""outputs: voltages of products as projections only; full: also as they were; off: nothing."""
+Block = tuple[NDArray[Any], ...]
+"""Equally long one-dimensional arrays, one for each column of a slot."""
+
+
+@dataclass
+class EncodedOperation:
+    """Fields of the row, without starts, counts and checksum, and the blocks by slot."""
+
+    row: dict[str, Any]
+    blocks: dict[str, Block]
+
+
+def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedOperation:
+    """Return an operation in the form of the file; `code_type` is the dtype of the column of integer codes.
+
+    Raises `ValueError` or `OverflowError` for arrays whose shapes do not belong together, numbers that the columns do
+    not hold exactly, and blocks above the limit.
+    """
+    request = operation.request
+    encoded = EncodedOperation(
+        {"kind": int(request.kind), "started": operation.started, "ended": operation.ended, "k": len(request.arrays)},
+        {"request": (_text(encode_request(request)),)},
+    )
+    flags = Flag(0)
+    if request.arrays:
+        encoded.blocks["arrays"] = (exactly(request.arrays, "<i4", "array numbers"),)
+    if request.targets is not None:
+        flags |= Flag.TARGETS
+        encoded.row["rows"], encoded.row["cols"] = request.targets.shape
+        encoded.blocks["targets"] = (exactly(request.targets, "<f8", "targets"),)
+    if request.voltages is not None:
+        flags |= Flag.VOLTAGES | _encode_voltages(encoded, request, request.voltages, level)
+    if request.events is not None:
+        flags |= Flag.EVENTS
+        encoded.blocks["events"] = (exactly(request.events, "<u8", "events"),)
+    if request.cells is not None:
+        flags |= Flag.CELLS
+    if operation.readings is not None:
+        flags |= Flag.READINGS
+    if operation.error is not None:
+        flags |= Flag.ERROR
+        encoded.blocks["error"] = (_text(encode_error(operation.error)),)
+    ranges = [] if request.vector is None else range_values(request.vector)
+    if isinstance(operation.readings, VectorReadings):
+        ranges = _encode_vectors(encoded, operation.readings, code_type) + ranges
+    if ranges:
+        encoded.blocks["ranges"] = (np.concatenate(ranges),)
+    _encode_cells(encoded, request, operation.readings)
+    encoded.row["flags"] = int(flags)
+    _check_sizes(encoded)
+    return encoded
+
+
+def exactly(values: Any, dtype: DTypeLike, what: str) -> NDArray[Any]:
+    """Return values as a flat, contiguous array of another dtype; raises `ValueError` where that changes a value."""
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = np.ascontiguousarray(given, dtype).reshape(-1)
+        back = cast.astype(given.dtype, copy=False)
+    if back is not cast and not np.array_equal(back, given.reshape(-1), equal_nan=given.dtype.kind == "f"):
+        raise ValueError(f"{what} of type {given.dtype} do not fit into {np.dtype(dtype)}")
+    return cast
+
+
+def _text(text: str) -> NDArray[np.uint8]:
+    data = text.encode("utf-8", "replace")
+    if len(data) > MAX_SMALL_TEXT:
+        raise ValueError(f"text of {len(data)} bytes is above the limit of {MAX_SMALL_TEXT}")
+    return np.frombuffer(data, np.uint8)
+
+
+def _encode_voltages(encoded: EncodedOperation, request: Request, voltages: NDArray[Any], level: Level) -> Flag:
+    """Keep the projections of a product's voltages, and the voltages themselves at level full or of a sweep.
+
+    Return the flags that say so.
+    """
+    if request.kind is OperationKind.MVM:
+        k, encoded.row["batch"], encoded.row["rows"] = voltages.shape
+        if k != len(request.arrays):
+            raise ValueError(f"voltages of {k} arrays, but {len(request.arrays)} arrays are named")
+        encoded.blocks["projections"] = (project(voltages).reshape(-1),)
+        if level != "full":
+            return Flag(0)
+    single = voltages.dtype == np.float32
+    slot, dtype = ("inputs_single", "<f4") if single else ("inputs", "<f8")
+    encoded.blocks[slot] = (exactly(voltages, dtype, "voltages"),)
+    return Flag.KEPT | Flag.SINGLE if single else Flag.KEPT
+
+
+def _encode_vectors(
+    encoded: EncodedOperation, readings: VectorReadings, code_type: DTypeLike
+) -> list[NDArray[np.float64]]:
+    """Put codes and status into blocks; return step and offset."""
+    codes = np.asarray(readings.codes)
+    k, batch, cols = codes.shape
+    if readings.step.shape != (k, cols) or readings.offset.shape != (k, cols):
+        raise ValueError(f"step {readings.step.shape} and offset {readings.offset.shape} should be {(k, cols)}")
+    if k != encoded.row["k"] or batch != encoded.row.get("batch", batch):
+        raise ValueError(f"codes {codes.shape} are not those of {encoded.row['k']} arrays and the asked batch")
+    if codes.dtype.kind not in "iuf":
+        raise ValueError(f"codes are {codes.dtype}; integers or floats are kept")
+    encoded.row["batch"], encoded.row["cols"] = batch, cols
+    encoded.row["code_type"] = codes.dtype.newbyteorder("<").str.encode()
+    if _fits(codes, np.dtype(code_type)):
+        encoded.blocks["codes"] = (np.ascontiguousarray(codes, code_type).reshape(-1),)
+    else:
+        encoded.blocks["codes_float"] = (exactly(codes, "<f8", "codes"),)
+    status = np.asarray(readings.status)
+    np.broadcast_to(status, codes.shape)  # raises where it does not
+    encoded.row["status_axes"] = status.ndim
+    encoded.row["status_shape"] = status.shape + (1,) * (3 - status.ndim)
+    encoded.blocks["status"] = (exactly(status, "<u4", "status"),)
+    return [exactly(part, "<f8", "ranges") for part in (readings.step, readings.offset)]
+
+
+def _fits(codes: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    if codes.dtype.kind == "f":
+        return False
+    limits = np.iinfo(dtype)
+    return (
+        np.can_cast(codes.dtype, dtype) or not codes.size or (codes.min() >= limits.min and codes.max() <= limits.max)
+    )
+
+
+def _encode_cells(encoded: EncodedOperation, request: Request, readings: Any) -> None:
+    """Put cells and their readings into rows, `repeat` for each cell; NaN where nothing was measured."""
+    sweep, places = request.kind is OperationKind.SWEEP, request.cells
+    found = readings if isinstance(readings, CellReadings) else None
+    if places is None or (sweep and found is None):
+        return
+    encoded.row["cells"] = len(places)
+    shape = (len(places), 1) if found is None else found.current.shape
+    if not sweep and shape[0] != len(places):
+        raise ValueError(f"readings {shape} are not those of {len(places)} cells")
+    encoded.row["repeat"] = shape[1]
+    # `ascontiguousarray`: a broadcast view of one cell has a stride of 0, also when flat.
+    where = [np.ascontiguousarray(np.broadcast_to(places[:, i, None], shape), np.int64) for i in (0, 1)]
+    where = [exactly(part, "<i4", "cells") for part in where]
+    columns = []
+    for name in CELL_FIELDS:
+        dtype, missing = ("<u4", 0) if name == "status" else ("<f8", np.nan)
+        values = np.broadcast_to(missing if found is None else getattr(found, name), shape)
+        columns.append(np.full(math.prod(shape), missing, dtype) if found is None else exactly(values, dtype, name))
+    encoded.blocks["cells"] = (*where, *columns)
+
+
+def _check_sizes(encoded: EncodedOperation) -> None:
+    for slot, block in encoded.blocks.items():
+        largest = max(column.nbytes for column in block)
+        if largest > MAX_BLOCK_BYTES:
+            raise ValueError(f"{slot} of {largest} bytes is above the limit of {MAX_BLOCK_BYTES}; use a smaller batch")

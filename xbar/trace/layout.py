@@ -1,0 +1,150 @@
+"""A new trace file: every group, column, view and text is made before the first operation; later rows only grow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from xbar import hdf5
+from xbar.bench.operation import Header
+from xbar.trace.column import GrowingColumn
+from xbar.trace.header_text import encode_header, to_json
+from xbar.trace.provenance import now
+from xbar.trace.schema import (
+    COLUMNS,
+    FORMAT,
+    OPERATION,
+    OPERATION_COLUMN,
+    OPERATION_UNITS,
+    PAGE,
+    RUNNING,
+    STATUS_BYTES,
+    TIME_BYTES,
+    VERSION,
+    VIEWS,
+    Column,
+    code_type,
+)
+from xbar.version import __version__
+
+
+@dataclass
+class TraceFile:
+    """An open trace to which rows are appended."""
+
+    file: Any
+    columns: dict[str, GrowingColumn]
+    operations: GrowingColumn
+
+    def set_end(self, status: str) -> None:
+        """Overwrite status and end time in place; no object is created for it."""
+        run = self.file["run"]
+        run["status"][()] = np.bytes_(status.encode().ljust(STATUS_BYTES))
+        run["end_time"][()] = np.bytes_(now().encode().ljust(TIME_BYTES))
+
+
+def create_file(path: Path, header: Header, provenance: Mapping[str, Any], level: str) -> TraceFile:
+    """Make a trace file with everything in it but rows, and open it to readers.
+
+    The file must not exist. Raises `OSError` or `RuntimeError` where the system refuses; no file is left then.
+    """
+    texts = {"header": encode_header(header), "provenance": to_json(provenance, "provenance")}
+    file = h5py.File(path, "w-", libver="latest", fs_strategy="page", fs_page_size=PAGE)
+    try:
+        run = _entry(file, header, provenance, level)
+        for name, text in texts.items():
+            hdf5.write_text(run, name, text)
+        trace = _columns(file, run, header)
+        _views(run, "output_codes" if "mvm" in header.capabilities.native else "cell_currents")
+        file.flush()
+        file.swmr_mode = True
+    except BaseException:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+    return trace
+
+
+def _entry(file: Any, header: Header, provenance: Mapping[str, Any], level: str) -> Any:
+    """Write what NeXus viewers show: root, entry, instrument, process and sample."""
+    start = str(provenance.get("start_time", now()))
+    file.attrs.update(
+        NX_class="NXroot",
+        default="run",
+        creator="xbar",
+        creator_version=__version__,
+        file_time=start,
+        HDF5_Version=h5py.version.hdf5_version,
+        xbar_schema=f"{FORMAT}{VERSION}",
+    )
+    run = _group(file, "run", "NXentry")
+    run.create_dataset("status", data=np.bytes_(RUNNING.ljust(STATUS_BYTES)), dtype=f"S{STATUS_BYTES}")
+    run.create_dataset("end_time", data=np.bytes_(" " * TIME_BYTES), dtype=f"S{TIME_BYTES}")
+    identity = header.identity
+    fields = {
+        "run": {
+            "title": f"xbar {header.address}",
+            "start_time": start,
+            "entry_identifier_uuid": str(provenance.get("uuid", "")),
+            "record_level": level,
+        },
+        "instrument:NXinstrument": {
+            "name": identity.model,
+            "driver": identity.driver,
+            "serial": identity.serial,
+            "firmware": identity.firmware,
+        },
+        "process:NXprocess": {"program": "xbar", "version": __version__, "date": start},
+        "sample:NXsample": _plain(provenance.get("sample")),
+    }
+    for place, values in fields.items():
+        name, _, kind = place.partition(":")
+        group = _group(run, name, kind) if kind else run
+        for key, value in values.items():
+            hdf5.write_text(group, key.replace("/", "_"), value)
+    return run
+
+
+def _plain(values: Any) -> dict[str, str]:
+    """Return the entries of a mapping that are texts or numbers, as text."""
+    if not isinstance(values, Mapping):
+        return {}
+    return {str(k): str(v) for k, v in values.items() if isinstance(v, str | int | float) and str(k).strip("./")}
+
+
+def _columns(file: Any, run: Any, header: Header) -> TraceFile:
+    hardware = header.capabilities.hardware
+    for name in ("data", "cells"):
+        _group(run, name, "NXcollection")
+
+    def make(column: Column, dtype: Any) -> GrowingColumn:
+        chunk = column.hardware_chunk if hardware else column.chunk
+        return GrowingColumn(run, column.path, dtype, chunk, column.units, column.long_name)
+
+    columns = {
+        c.path: make(c, code_type(header.capabilities.adc_bits) if c.path == "data/codes" else c.dtype) for c in COLUMNS
+    }
+    operations = make(OPERATION_COLUMN, OPERATION)
+    operations.dataset.attrs["units"] = to_json(OPERATION_UNITS, "units")
+    return TraceFile(file, columns, operations)
+
+
+def _views(run: Any, default: str) -> None:
+    """Make plots for viewers: soft links to columns, so nothing has to be filled in at the end."""
+    run.attrs["default"] = default
+    for name, (signal, axis, paths) in VIEWS.items():
+        view = _group(run, name, "NXdata")
+        view.attrs["signal"] = signal
+        if axis is not None:
+            view.attrs["axes"] = [axis]
+        for path in paths:
+            view[path.rpartition("/")[2]] = h5py.SoftLink(f"/run/{path}")
+
+
+def _group(parent: Any, name: str, kind: str) -> Any:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = kind
+    return group

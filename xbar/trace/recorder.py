@@ -1,0 +1,190 @@
+"""The recorder: keeps every operation of a bench in a trace file that survives a kill at any moment."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from xbar.bench.operation import Header, Operation
+from xbar.errors import FileError, InputError, TraceWriteError
+from xbar.hdf5 import check_new_path, new_path
+from xbar.trace.block_writer import BlockWriter, row_checksum
+from xbar.trace.encoding import EncodedOperation, Level, encode
+from xbar.trace.header_text import to_json
+from xbar.trace.layout import TraceFile, create_file
+from xbar.trace.provenance import collect
+from xbar.trace.schema import END, OPERATION
+
+SIMULATED_FLUSH = 0.25
+"""Seconds between flushes on a simulated bench unless the caller says otherwise."""
+STATUSES = ("ok", "aborted", "failed")
+
+
+class TraceRecorder:
+    """Record a bench (`xbar.bench.operation.Recorder`) into a new trace file.
+
+    Args:
+        path: the file to make; its folder must exist.
+        provenance: JSON values under keys of the caller's choice, such as "run", "network", "map", "card", "sample",
+            "note". Versions, machine, command line, time and uuid are added.
+        level: "outputs" keeps products' inputs as one projection each, "full" as they were asked, "off" keeps nothing.
+        flush_every: seconds between flushes, 0 for every operation; None is 0 on hardware and 0.25 otherwise.
+        force: rename a file that stands at `path` instead of refusing.
+        clock: monotonic time [s] that flushes go by.
+        wall: time of the wall clock, seconds since 1970.
+
+    Raises:
+        FileError: `path` cannot be made, or exists.
+        InputError: an unknown level, a negative flush time, provenance that is not JSON.
+
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        provenance: Mapping[str, Any],
+        level: Level = "outputs",
+        flush_every: float | None = None,
+        force: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        if level not in get_args(Level):
+            raise InputError(f"record level {level!r} is unknown; levels are {', '.join(get_args(Level))}")
+        if flush_every is not None and not 0 <= flush_every < math.inf:
+            raise InputError(f"flush time {flush_every} s must be finite and not below 0; 0 flushes every operation")
+        to_json(provenance, "provenance")
+        automatic = collect()
+        if taken := sorted(automatic.keys() & provenance.keys()):
+            raise InputError(f"provenance key {taken[0]!r} is filled in by the trace itself; use another name")
+        self.path = check_new_path(path, force)
+        self.level: Level = level
+        self.recorded = 0
+        """Operations that were appended."""
+        self.acknowledged = 0
+        """Operations that are safe: their flush has returned."""
+        self._provenance = automatic | dict(provenance)
+        self._flush_every, self._force, self._clock, self._wall = flush_every, force, clock, wall
+        self._trace: TraceFile | None = None
+        self._writer: BlockWriter | None = None
+        self._failed, self._closed, self._last_flush = False, False, 0.0
+
+    def start(self, header: Header) -> None:
+        """Make the file, with everything in it but operations.
+
+        Raises `FileError` where it cannot be made, `InputError` where the driver's settings are not JSON values.
+        """
+        if self.level == "off" or self._trace is not None:
+            return
+        if self._flush_every is None:
+            self._flush_every = 0.0 if header.capabilities.hardware else SIMULATED_FLUSH
+        new_path(self.path, self._force)
+        try:
+            self._trace = create_file(self.path, header, self._provenance, self.level)
+        except (OSError, RuntimeError) as error:
+            raise FileError(f"trace {self.path} cannot be made ({error}); choose another folder") from error
+        self._writer = BlockWriter(self._trace.columns)
+        self._last_flush = self._clock()
+
+    def record(self, operation: Operation) -> None:
+        """Append one operation; it is safe (`acknowledged`) when the next flush, at times this very call's, returns.
+
+        Raises `TraceWriteError` where it cannot be kept. Nothing is appended after that.
+        """
+        if self.level == "off":
+            return
+        trace = self._writable()
+        try:
+            encoded = encode(operation, self.level, trace.columns["data/codes"].dtype)
+            self._append(trace, encoded)
+            self.recorded += 1
+            if self._clock() - self._last_flush >= (self._flush_every or 0.0):
+                self._flush(trace)
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def flush(self) -> None:
+        """Return when everything recorded so far is safe. Raises `TraceWriteError`."""
+        if self._trace is None or self._closed:
+            return
+        trace = self._writable()
+        try:
+            self._flush(trace)
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def close(self, status: str = "ok") -> None:
+        """End the trace with "ok", "aborted" or "failed"; idempotent.
+
+        After a write error the file is closed as "failed" with what it holds. Raises `TraceWriteError` where the end
+        cannot be written; the operations that were acknowledged are readable all the same.
+        """
+        if status not in STATUSES:
+            raise InputError(f"status {status!r} is unknown; a trace ends with {', '.join(STATUSES)}")
+        if self._trace is None or self._closed:
+            return
+        self._closed, trace, failure = True, self._trace, None
+        try:
+            if not self._failed:
+                self._append(trace, EncodedOperation({"kind": END}, {}))
+                self._flush(trace)
+        except (OSError, RuntimeError) as error:
+            self._failed, failure = True, error
+        try:
+            trace.set_end("failed" if self._failed else status)
+        except (OSError, RuntimeError) as error:
+            failure = failure or error
+        try:
+            trace.file.close()
+        except (OSError, RuntimeError) as error:
+            failure = failure or error
+        if failure is not None:
+            self._failed = True
+            raise TraceWriteError(self._message(failure)) from failure
+
+    # ---- appending
+
+    def _append(self, trace: TraceFile, encoded: EncodedOperation) -> None:
+        """Append the data first and the row last: the row is what makes the operation count."""
+        assert self._writer is not None
+        row, crcs = np.zeros(1, OPERATION), {}
+        for name, value in encoded.row.items():
+            row[name] = value
+        for slot, block in encoded.blocks.items():
+            if len(block[0]):
+                row[f"{slot}_start"], row[f"{slot}_count"], crcs[slot] = self._writer.write(slot, block)
+        row["wall"] = self._wall()
+        row["crc"] = row_checksum(row, crcs)
+        trace.operations.append(row)
+
+    def _flush(self, trace: TraceFile) -> None:
+        for column in trace.columns.values():
+            column.flush()
+        trace.operations.flush()
+        trace.file.flush()
+        self.acknowledged, self._last_flush = self.recorded, self._clock()
+
+    def _writable(self) -> TraceFile:
+        if self._trace is None or self._closed:
+            raise InputError(f"trace {self.path} is not open: a recorder is started by its bench, once")
+        if self._failed:
+            raise TraceWriteError(self._message("an earlier write failed"))
+        return self._trace
+
+    def _fail(self, error: BaseException) -> None:
+        """Stop the trace for good: what is in memory no longer matches the file."""
+        self._failed = True
+        if isinstance(error, Exception):
+            raise TraceWriteError(self._message(error)) from error
+
+    def _message(self, reason: object) -> str:
+        return (
+            f"trace {self.path} cannot be written any further ({reason}); it holds {self.acknowledged} operations, "
+            "which stay readable: free space or fix the cause, and record into a new file"
+        )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xbar.devices.card_file import card_names, load_card
     from xbar.execution.error_budget import error_budget
     from xbar.execution.open_bench import open_bench
+    from xbar.execution.results import RepeatResult, RunResult
     from xbar.execution.run_network import RunSettings, repeat_network, run_network
     from xbar.mapping.bare_weights import network_of
     from xbar.mapping.map_file import load_map, save_map
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "Pulse": "xbar.bench.settings",
     "ReadConfig": "xbar.bench.settings",
+    "RepeatResult": "xbar.execution.results",
+    "RunResult": "xbar.execution.results",
     "RunSettings": "xbar.execution.run_network",
     "VectorConfig": "xbar.bench.settings",
     "card_names": "xbar.devices.card_file",
@@ -48,6 +51,8 @@ _PLACES = {
 __all__ = [
     "Pulse",
     "ReadConfig",
+    "RepeatResult",
+    "RunResult",
     "RunSettings",
     "VectorConfig",
     "__version__",

@@ -44,23 +44,25 @@ def event(sample: ArrayLike, node: int, position: ArrayLike) -> NDArray[np.uint6
 
     Raises `InputError` where a number does not fit: an overflow would reuse another vector's noise.
     """
-    samples, positions = np.asarray(sample, np.uint64), np.asarray(position, np.uint64)
-    limits = (
-        (samples, SAMPLE_BITS, "sample"),
-        (np.uint64(node), NODE_BITS, "node"),
-        (positions, POSITION_BITS, "position"),
-    )
-    for value, bits, name in limits:
-        if np.size(value) and int(np.max(value)) >> bits:
-            raise InputError(f"{name} number {int(np.max(value))} is above {2**bits - 1}; split the run into several")
-    return (np.uint64(node) << np.uint64(52)) | (positions << np.uint64(32)) | samples
+    samples, nodes = _field(sample, SAMPLE_BITS, "sample"), _field(node, NODE_BITS, "node")
+    positions = _field(position, POSITION_BITS, "position")
+    return np.asarray((nodes << np.uint64(52)) | (positions << np.uint64(32)) | samples)
+
+
+def _field(value: ArrayLike, bits: int, name: str) -> NDArray[np.uint64]:
+    numbers = np.asarray(value)
+    if numbers.size:
+        worst = numbers.min() if numbers.min() < 0 else numbers.max()
+        if numbers.dtype.kind not in "iu" or worst < 0 or int(worst) >> bits:
+            raise InputError(f"{name} number {worst} is not a whole number from 0 to {2**bits - 1}; split the run")
+    return numbers.astype(np.uint64)
 
 
 def key(seed: int, purpose: Purpose) -> tuple[int, int]:
     """Return the two 32-bit key words of a seed (0 to 2**48 - 1) and a purpose."""
     if not 0 <= seed <= SEED_MAX:
         raise InputError(f"seed {seed} is outside 0 to {SEED_MAX}; choose one inside")
-    word = (seed << 16) | int(purpose)
+    word = (int(seed) << 16) | int(purpose)
     return word & LOW, word >> 32
 
 
@@ -68,12 +70,12 @@ def check_counter(array: int, count: int, draw: int = 0) -> None:
     """Raise `InputError` where an array number, a count of cells or a draw number does not fit into the counter."""
     limits = (
         (array, ARRAY_BITS, "array number"),
-        ((count + 3) // 4 - 1, GROUP_BITS, "group"),
+        (max((count + 3) // 4 - 1, 0), GROUP_BITS, "group"),
         (draw, DRAW_BITS, "draw"),
     )
     for value, bits, name in limits:
-        if value >> bits and value >= 0:
-            raise InputError(f"{name} {value} is above {2**bits - 1}, the most that a random counter holds")
+        if value >> bits:
+            raise InputError(f"{name} {value} is outside 0 to {2**bits - 1}, what a random counter holds")
 
 
 def philox(counter: tuple[Any, Any, Any, Any], keys: tuple[int, int]) -> tuple[Any, Any, Any, Any]:
@@ -121,7 +123,11 @@ def normals(events: Any, array: int, count: int, seed: int, purpose: Purpose, dr
         check_counter(array, count, draw)
         out = np.empty((len(events), count), np.float32)
         fill_normals(
-            np.ascontiguousarray(events), np.uint64(array), np.uint64(draw), *map(np.uint64, key(seed, purpose)), out
+            np.require(events, np.uint64, ["C", "W"]),
+            np.uint64(array),
+            np.uint64(draw),
+            *map(np.uint64, key(seed, purpose)),
+            out,
         )
         return out
     return array_normals(events, array, count, key(seed, purpose), draw)

@@ -1,1 +1,1 @@
-"""Drivers of xbar: what stands behind a bench. Found through the entry points `xbar.drivers`, never imported by xbar."""
+"""Drivers of xbar: what stands behind a bench. Found through entry points, never imported by xbar."""

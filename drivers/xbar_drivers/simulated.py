@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from xbar.array.device import gpu
 from xbar.array.product import Periphery
 from xbar.array.simulated_arrays import SimulatedArrays
 from xbar.bench.capabilities import Capabilities, Effect, Identity, Timings
@@ -50,13 +51,13 @@ class SimulatedDriver(Driver):
         without: names of the effects to leave out.
         dtype: "float64" for exact products, "float32" for fast ones.
         threads: threads that share a product.
-        device: "cpu"; "gpu" is not supported in this version.
+        device: "cpu", or "gpu" for products on the first CUDA device.
 
     """
 
     hardware: ClassVar[bool] = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one keyword for each option of the bench file
         self,
         card: str | DeviceCard = "generic",
         *,
@@ -75,10 +76,9 @@ class SimulatedDriver(Driver):
         _check_geometry(arrays, rows, cols)
         if dtype not in ("float64", "float32"):
             raise InputError(f"dtype {dtype!r} is not known; choose 'float64' (exact products) or 'float32' (fast)")
-        if device != "cpu":
-            raise Unsupported(
-                f"device {device!r}: the simulated array runs on the CPU in this version; use --device cpu"
-            )
+        if device not in ("cpu", "gpu"):
+            raise InputError(f"device {device!r} is not known; choose 'cpu' or 'gpu'")
+        self._device = gpu() if device == "gpu" else None
         if threads < 1:
             raise InputError(f"threads {threads} must be at least 1")
         if not 0 <= seed <= SEED_MAX:
@@ -110,7 +110,7 @@ class SimulatedDriver(Driver):
     def open(self) -> Identity:
         """Make the arrays; every cell stands at the card's smallest conductance."""
         arrays, rows, cols = self._geometry
-        self._arrays = SimulatedArrays(arrays, rows, cols, self._card, self._periphery)
+        self._arrays = SimulatedArrays(arrays, rows, cols, self._card, self._periphery, self._device)
         self._blas = ThreadpoolController()
         if self._threads > 1:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="xbar-array")
@@ -170,6 +170,7 @@ class SimulatedDriver(Driver):
             "dac_bits": p.dac_bits,
             "adc_bits": p.adc_bits,
             "dtype": "float64" if p.exact else "float32",
+            "device": "cpu" if self._device is None else self._device.name,
         }
 
     def program(self, array: int, targets: NDArray[np.float64]) -> None:
@@ -239,9 +240,14 @@ def _check_geometry(arrays: int, rows: int, cols: int) -> None:
         )
 
 
+def _names(names: Iterable[str]) -> set[str]:
+    # One name instead of a list of names would be read letter by letter.
+    return {names} if isinstance(names, str) else set(names)
+
+
 def _effects_on(only: Iterable[str] | None, without: Iterable[str]) -> set[str]:
     known = (*EFFECTS, *CONVERTERS)
-    kept, left = set(known) if only is None else set(only), set(without)
+    kept, left = set(known) if only is None else _names(only), _names(without)
     for name in sorted(kept | left):
         if name in ABSENT:
             raise Unsupported(f"effect {name!r} is not simulated: {ABSENT[name]}")

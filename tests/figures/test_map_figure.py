@@ -4,10 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from xbar.errors import InputError
 from xbar.figures.map_figure import map_figure
 from xbar.mapping.mapped_network import MappedNetwork
+
+
+def _heights(panel: Axes) -> list[float]:
+    return [float(bar.get_height()) for bar in panel.patches if isinstance(bar, Rectangle)]
 
 
 def test_maps_show_the_targets_in_microsiemens(mapped: MappedNetwork) -> None:
@@ -32,18 +38,19 @@ def test_axes_have_units(mapped: MappedNetwork) -> None:
 def test_histogram_counts_the_cells_in_use(mapped: MappedNetwork) -> None:
     """Padding of the last tiles is not counted: two cells for each weight are."""
     (panel,) = (a for a in map_figure(mapped).axes if a.get_ylabel() == "cells")
-    assert sum(bar.get_height() for bar in panel.patches) == 2 * sum(m.grid.used() for m in mapped.matrices)
+    assert sum(_heights(panel)) == 2 * sum(m.grid.used() for m in mapped.matrices)
 
 
 def test_use_is_the_share_of_the_array(mapped: MappedNetwork) -> None:
     (panel,) = (a for a in map_figure(mapped).axes if a.get_ylabel() == "cells in use [%]")
-    heights = [bar.get_height() for bar in panel.patches]
-    assert np.mean(heights) == pytest.approx(100 * mapped.summary()["use"])
+    assert np.mean(_heights(panel)) == pytest.approx(100 * mapped.summary()["use"])
 
 
 def test_scales_are_those_of_real_columns_per_microsiemens(mapped: MappedNetwork) -> None:
     (panel,) = (a for a in map_figure(mapped, 0).axes if "microsiemens" in a.get_xlabel())
-    np.testing.assert_allclose(panel.lines[0].get_xdata(), mapped.matrices[0].scale[0] / 1e6, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(panel.lines[0].get_xdata(), float), mapped.matrices[0].scale[0] / 1e6, rtol=1e-12
+    )
 
 
 def test_only_the_largest_tiles_are_drawn(mapped: MappedNetwork) -> None:
@@ -51,6 +58,15 @@ def test_only_the_largest_tiles_are_drawn(mapped: MappedNetwork) -> None:
     titles = [a.get_title() for a in map_figure(mapped, maps=2).axes if a.images]
     assert len(titles) == 2
     assert not any(mapped.layers[-1].name in title for title in titles)
+
+
+def test_many_matrices_are_numbered(mapped: MappedNetwork) -> None:
+    """Names beside the axis would overlap: more than sixteen matrices have numbers instead."""
+    matrix = mapped.matrices[0]
+    many = tuple(replace(matrix, first_array=n * matrix.grid.tiles) for n in range(20))
+    (panel,) = (a for a in map_figure(replace(mapped, matrices=many)).axes if "microsiemens" in a.get_xlabel())
+    assert panel.get_ylabel() == "matrix"
+    assert len(panel.get_yticks()) < 10
 
 
 def test_one_array_alone(mapped: MappedNetwork) -> None:

@@ -85,7 +85,8 @@ def test_budget_bars_are_points_of_accuracy(run: Run) -> None:
     assert [label.get_text() for label in panel.get_yticklabels()] == ["read noise", "adc"]
     assert panel.get_xlabel() == "accuracy, analog − digital [points]"
     # The whiskers of the first bar are its confidence interval.
-    assert panel.collections[0].get_paths()[0].vertices[:, 0] == pytest.approx([-7, -3])
+    whisker = np.asarray(panel.collections[0].get_paths()[0].vertices)
+    assert whisker[:, 0] == pytest.approx([-7, -3])
 
 
 def test_budget_without_labels_shows_layer_errors(run: Run) -> None:

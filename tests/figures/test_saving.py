@@ -46,7 +46,7 @@ def test_no_pyplot_and_no_change_of_global_settings(tmp_path: Path) -> None:
     """Drawing loads no pyplot, which would choose a window system, and leaves matplotlib's settings alone."""
     code = (
         "import sys, matplotlib\n"
-        "before = dict(matplotlib.rcParams)\n"
+        "before = matplotlib.rcParams.copy()\n"
         "import numpy as np\n"
         "from xbar.figures.array_figure import array_figure\n"
         "import xbar.figures.draw, xbar.figures.map_figure, xbar.figures.run_figure, xbar.figures.trace_figure\n"
@@ -54,6 +54,6 @@ def test_no_pyplot_and_no_change_of_global_settings(tmp_path: Path) -> None:
         "save(array_figure(np.eye(3)), sys.argv[1])\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert 'xbar.execution' not in sys.modules\n"
-        "assert dict(matplotlib.rcParams) == before\n"
+        "assert matplotlib.rcParams.copy() == before\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.png")], check=True)

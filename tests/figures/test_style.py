@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from xbar.figures import style
 
@@ -18,7 +19,9 @@ from xbar.figures import style
     ],
 )
 def test_prefix_makes_the_largest_a_readable_number(values: list[float], expected: tuple[float, str]) -> None:
-    assert style.prefix(values, "A") == (pytest.approx(expected[0]), expected[1])
+    factor, unit = style.prefix(values, "A")
+    assert factor == pytest.approx(expected[0])
+    assert unit == expected[1]
 
 
 def test_extent_ignores_nan_and_is_never_empty() -> None:
@@ -26,6 +29,14 @@ def test_extent_ignores_nan_and_is_never_empty() -> None:
     assert style.extent([2.0, 2.0]) == (1.0, 3.0)
     assert style.extent([0.0]) == (-0.5, 0.5)
     assert style.extent([np.nan]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0 + 2e-16], [0.0, 0.0], [3.0, 5.0, 4.0], [1.0, np.nextafter(1, 2)]])
+def test_histogram_counts_every_value(values: list[float]) -> None:
+    """Values that differ in their last bit, as readings of an ideal card do, have a histogram too."""
+    panel = style.new_figure(2, 2).subplots()
+    style.histogram(panel, np.array(values))
+    assert sum(bar.get_height() for bar in panel.patches if isinstance(bar, Rectangle)) == len(values)
 
 
 def test_shorten_keeps_both_ends() -> None:

@@ -1,8 +1,8 @@
 """Binary grids on which a product has one answer, whatever the order of its sums.
 
-With whole-number codes |c| <= C and conductances on a grid of 2**k with max|g| <= 2**(k+p), every partial sum is a whole
-number of grid steps below 2**53 if C * rows * 2**p <= 2**53, so float64 adds without rounding in any order. A power-of-two
-step keeps g in siemens. Measurements: docs/explanation/exact-products.md.
+With whole-number codes |c| <= C and conductances on a grid of 2**k with max|g| <= 2**(k+p), every partial sum is a
+whole number of grid steps below 2**53 if C * rows * 2**p <= 2**53, so float64 adds without rounding in any order. A
+power-of-two step keeps g in siemens. Measurements: docs/explanation/exact-products.md.
 """
 
 from typing import Any
@@ -30,7 +30,8 @@ def mean_bits(code_max: int, rows: int) -> int:
     bits = min(53 - (max(1, code_max) * rows - 1).bit_length(), 52)
     if bits < 20:
         raise InputError(
-            f"{rows} rows with codes up to {code_max} leave {bits} bits for exact conductances; use smaller tiles or fewer DAC bits"
+            f"{rows} rows with codes up to {code_max} leave {bits} bits for exact conductances; "
+            "use smaller tiles or fewer DAC bits"
         )
     return bits
 

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.array.exact_grid import SQUARES_LIMIT, mean_bits, snap, snap_variance
+from xbar.normals_kernel import fill_normals
+from xbar.periphery import converter_kernel as kernel
 from xbar.periphery.converter import CONTINUOUS_BITS, Converter
 from xbar.random import Purpose, check_counter, key
 
 BLOCK = 256
 """Input vectors in work at once: their sums stay in the second-level cache."""
 
+FLOAT32, UINT64 = np.dtype(np.float32), np.dtype(np.uint64)
 Floats = NDArray[np.float64]
 
 
@@ -83,25 +86,25 @@ class ArrayProduct:
                 largest = max(float(variance.max(initial=0.0)), 1e-300)
                 self.variances, step = (variance / largest).astype(np.float32), np.full(variance.shape[1], largest)
             self.spread = np.sqrt(step)
-        self._parts: dict[tuple[int, int], ArrayProduct] = {}
+        self.parts: dict[tuple[int, int], ArrayProduct] = {}
         # What every product needs, in the kernels' types: looking it up costs more than a small product.
         check_counter(array, conductances.shape[1])
         self._counter = tuple(np.uint64(n) for n in (array, 0, *key(periphery.seed, Purpose.READ_NOISE)))
-        self._code_max, self._half = np.float32(periphery.dac.code_max), rows // 2
+        self._code_max, self.half = np.float32(periphery.dac.code_max), rows // 2
         self._top = None if periphery.adc is None else float(periphery.adc.code_max)
 
     def part(self, rows: int, cols: int) -> "ArrayProduct":
         """Return the product of the first `rows` word lines and `cols` bit lines; the other word lines stand at 0 V."""
         if (rows, cols) == self.conductances.shape:
             return self
-        if (rows, cols) not in self._parts:
+        if (rows, cols) not in self.parts:
             part = copy(self)
-            part._parts = {}
+            part.parts = {}
             part.conductances = np.ascontiguousarray(self.conductances[:rows, :cols])
             if self.variances is not None:
                 part.variances, part.spread = np.ascontiguousarray(self.variances[:rows, :cols]), self.spread[:cols]
-            self._parts[rows, cols] = part
-        return self._parts[rows, cols]
+            self.parts[rows, cols] = part
+        return self.parts[rows, cols]
 
     def convert(
         self,
@@ -112,8 +115,6 @@ class ArrayProduct:
         out: NDArray[Any],
     ) -> None:
         """Fill `out` (batch, cols) with the codes of `volts` (batch, rows) [V]; steps [V], [A]; events (batch,)."""
-        from xbar.periphery import converter_kernel as kernel
-
         batch = len(volts)
         if not batch:
             return
@@ -122,31 +123,24 @@ class ArrayProduct:
         gain = input_step / output_step
         spread = None if self.variances is None else (self.spread * gain).astype(np.float32)
         for first in range(0, batch, BLOCK):
-            block, target = _plain(volts[first : first + BLOCK], np.float32), out[first : first + BLOCK]
-            w = work.first(len(block))
+            n = min(BLOCK, batch - first)
+            block, target = _plain(volts[first : first + n], FLOAT32), out[first : first + n]
+            w = work.first(n)
             if self.variances is not None and self.periphery.exact:
                 kernel.dac_with_squares(
-                    block, inverse, self._code_max, SQUARES_LIMIT, self._half, w.codes, w.squares, w.factors
+                    block, inverse, self._code_max, SQUARES_LIMIT, self.half, w.codes, w.squares, w.factors
                 )
             else:
                 kernel.dac(block, inverse, self._code_max, w.codes)
-            np.matmul(w.codes, self.conductances, out=w.sums)
-            if spread is not None:
-                self._draw(w, _plain(events[first : first + BLOCK], np.uint64))
+            np.dot(w.codes, self.conductances, out=w.sums)
+            if self.variances is not None:
+                if not self.periphery.exact:
+                    np.multiply(w.codes, w.codes, out=w.squares)
+                np.dot(w.squares, self.variances, out=w.variances)
+                fill_normals(_plain(events[first : first + n], UINT64), *self._counter, w.normals)
             self._finish(w, gain, spread, target)
 
-    def _draw(self, w: "_Work", events: NDArray[np.uint64]) -> None:
-        """Fill variances, in input codes and steps of the variance, and normals."""
-        from xbar.normals_kernel import fill_normals
-
-        if not self.periphery.exact:
-            np.multiply(w.codes, w.codes, out=w.squares)
-        np.matmul(w.squares, self.variances, out=w.variances)
-        fill_normals(events, *self._counter, w.normals)
-
     def _finish(self, w: "_Work", gain: Floats, spread: NDArray[np.float32] | None, out: NDArray[Any]) -> None:
-        from xbar.periphery import converter_kernel as kernel
-
         if self._top is None:
             np.multiply(w.sums, gain, out=out)
             if spread is not None:
@@ -157,9 +151,9 @@ class ArrayProduct:
             kernel.adc_with_noise(w.sums, w.variances, w.factors, spread, w.normals, gain, self._top, out)
 
 
-def _plain(values: NDArray[Any], kind: type[np.float32] | type[np.uint64]) -> NDArray[Any]:
+def _plain(values: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
     """Return `values` contiguous and writeable: a kernel is compiled once, not again for each kind of view."""
-    return np.require(values, kind, "CW") if not values.flags.carray else values.astype(kind, copy=False)
+    return values if values.dtype == kind and values.flags.carray else np.require(values, kind, ["C", "W"])
 
 
 @dataclass

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.array.cell_array import CellArray, Floats
+from xbar.array.device import Device, DeviceProduct
 from xbar.array.product import ArrayProduct, Periphery
 from xbar.devices.card import DeviceCard
 from xbar.random import Purpose, normals
@@ -23,12 +24,22 @@ class SimulatedArrays:
     so that a result does not depend on how input vectors are grouped. Readings of single cells follow the clock.
     """
 
-    def __init__(self, arrays: int, rows: int, cols: int, card: DeviceCard, periphery: Periphery) -> None:
+    def __init__(
+        self,
+        arrays: int,
+        rows: int,
+        cols: int,
+        card: DeviceCard,
+        periphery: Periphery,
+        device: Device | None = None,
+    ) -> None:
         self.shape, self.card, self.periphery = (arrays, rows, cols), card, periphery
         self.clock = 0.0
         self._epoch, self._epoch_time, self._reads = 0, 0.0, 0
         self._cells: dict[int, CellArray] = {}
         self._products: dict[int, ArrayProduct] = {}
+        self._device = device
+        self._on_device: dict[tuple[int, int, int], DeviceProduct] = {}
 
     def cells(self, array: int) -> CellArray:
         """Return the cells of one array, made when first asked for."""
@@ -41,6 +52,7 @@ class SimulatedArrays:
         """Begin a new read epoch at the present clock: the next products see drift up to now and new 1/f noise."""
         self._epoch, self._epoch_time = self._epoch + 1, self.clock
         self._products.clear()
+        self._on_device.clear()
 
     def program(self, array: int, targets: Floats, seconds: float) -> None:
         """Write `targets` (rows, cols) [S], NaN leaves a cell; takes `seconds` on the clock and opens an epoch."""
@@ -63,6 +75,16 @@ class SimulatedArrays:
             g = self.conductances(array)
             self._products[array] = ArrayProduct(g, self.cells(array).sigma(g), array, self.periphery)
         return self._products[array]
+
+    def _part(self, array: int, rows: int, cols: int) -> ArrayProduct | DeviceProduct:
+        """Return the product of a part of an array, where it is to run."""
+        part = self.product(array).part(rows, cols)
+        if self._device is None:
+            return part
+        place = (array, rows, cols)
+        if place not in self._on_device:
+            self._on_device[place] = DeviceProduct(part, self._device)
+        return self._on_device[place]
 
     def multiply(
         self,
@@ -89,7 +111,7 @@ class SimulatedArrays:
         adc = self.periphery.adc
         codes = np.empty((k, batch, cols), np.float64 if adc is None else adc.code_type)
         steps = self.periphery.output_step(output_range)
-        parts = [self.product(array).part(rows, cols) for array in arrays]
+        parts = [self._part(array, rows, cols) for array in arrays]
 
         def task(place: tuple[int, int]) -> None:
             i, first = place

@@ -18,9 +18,11 @@ from xbar.bench.limits import Limits
 from xbar.bench.operation import Header, Operation, OperationKind, Recorder, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
-from xbar.errors import DriverError, InputError, Interrupted, LimitError, UnsafeError, XbarError
+from xbar.errors import DriverError, InputError, Interrupted, LimitError, TraceWriteError, UnsafeError, XbarError
 
-T = TypeVar("T", CellReadings, VectorReadings, None)
+T = TypeVar("T", bound=CellReadings | VectorReadings | None)
+
+INTERRUPTED = "stopped by Ctrl-C or a signal; outputs are off, what was measured is in the trace"
 
 
 @final
@@ -39,6 +41,7 @@ class Bench:
         LimitError: hardware without limits.
         InputError: hardware without a recorder.
         DriverError: the driver did not open.
+        UnsafeError: it did not open, and outputs may still be ON.
 
     """
 
@@ -54,6 +57,7 @@ class Bench:
         self._stop = threading.Event()
         self._stack = ExitStack()
         self._closed = False
+        self._broken: BaseException | None = None
         self._pulses: dict[int, NDArray[np.int64]] = {}
         driver.stop = self._stop
         try:
@@ -62,11 +66,12 @@ class Bench:
             self.limits: Limits = limits or Limits.of(driver.capabilities)
             if recorder is not None:
                 recorder.start(Header(address, self.identity, driver.capabilities, driver.settings(), self.limits))
-        except BaseException:
-            driver.safe_off()
-            driver.close()
+        except BaseException as error:
             self._closed = True
-            raise
+            self._disconnect(self._safe_off())
+            if isinstance(error, XbarError) or not isinstance(error, Exception):
+                raise
+            raise DriverError(f"driver {type(driver).__name__} did not open: {error}") from error
 
     # ---- what stands on the bench
 
@@ -159,9 +164,14 @@ class Bench:
         places = checks.cells(cells, array, self.capabilities)
         checks.count(count)
         seen = self._pulses.setdefault(array, np.zeros((self.capabilities.rows, self.capabilities.cols), np.int64))
-        most = int(seen[places[:, 0], places[:, 1]].max(initial=0))
-        self.limits.check_pulse(pulse, self.capabilities, most, count)
-        np.add.at(seen, (places[:, 0], places[:, 1]), count)
+        # A cell that is named twice gets the pulses twice.
+        named, times = np.unique(places, axis=0, return_counts=True)
+        here = (named[:, 0], named[:, 1])
+        worst = int(np.argmax(seen[here] + count * times)) if len(named) else None
+        most, more = (0, 0) if worst is None else (int(seen[here][worst]), int(times[worst]) * count)
+        self.limits.check_pulse(pulse, self.capabilities, most, more)
+        self._check_open()
+        seen[here] += count * times
         request = Request(OperationKind.PULSE, (array,), cells=places, pulse=pulse, count=count)
         self._operate(request, lambda: self._driver.pulse(array, places, pulse, count))
 
@@ -178,11 +188,16 @@ class Bench:
         self.limits.check_voltage(voltages, self.capabilities, "read")
         self.limits.check_current(config.current_limit, "read")
 
-    def _operate(self, request: Request, call: Callable[[], T]) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise InputError("the bench is closed; open it again")
+        if self._broken is not None:
+            raise TraceWriteError(f"nothing more is done on this bench: {self._broken}") from self._broken
         if self._stop.is_set():
-            raise Interrupted("stopped by Ctrl-C or a signal; outputs are off, what was measured is in the trace")
+            raise Interrupted(INTERRUPTED)
+
+    def _operate(self, request: Request, call: Callable[[], T]) -> T:
+        self._check_open()
         started = self.clock
         try:
             readings = call()
@@ -201,9 +216,10 @@ class Bench:
             return
         try:
             self._recorder.record(operation)
-        except BaseException:
+        except BaseException as error:
             # Nothing may happen on the bench that the trace does not know of.
-            self._driver.safe_off()
+            self._broken = error
+            self._safe_off()
             raise
 
     # ---- the end
@@ -216,14 +232,29 @@ class Bench:
         if self._closed:
             return
         self._closed = True
-        left = self._driver.safe_off()
+        left = self._safe_off()
         try:
             if self._recorder is not None:
                 self._recorder.close(status if not left else "failed")
         finally:
-            if left:
-                left = self._reconnect_and_switch_off(left)
+            self._disconnect(left)
+
+    def _safe_off(self) -> Unsafe:
+        try:
+            return self._driver.safe_off()
+        except Exception as error:
+            return (f"all of {type(self._driver).__name__} (switching off failed: {error})",)
+
+    def _disconnect(self, left: Unsafe) -> None:
+        """Close the driver; raise `UnsafeError` naming what of `left` a second try did not switch off."""
+        if left:
+            left = self._reconnect_and_switch_off(left)
+        try:
             self._driver.close()
+        except Exception as error:
+            if not left:
+                raise DriverError(f"driver {type(self._driver).__name__} did not close: {error}") from error
+        finally:
             if left:
                 raise UnsafeError(
                     f"these outputs may still be ON: {', '.join(left)}; switch them off at the instrument"
@@ -235,7 +266,7 @@ class Bench:
             self._driver.open()
         except Exception:
             return left
-        return self._driver.safe_off()
+        return self._safe_off()
 
     def __enter__(self) -> Self:
         """Return the bench; Ctrl-C and SIGTERM become a flag from here to the exit."""
@@ -247,4 +278,9 @@ class Bench:
     ) -> None:
         """Close the bench, with the status that fits how the block ended."""
         with self._stack:
-            self.close("ok" if kind is None else "aborted" if issubclass(kind, KeyboardInterrupt) else "failed")
+            # A signal during the last operation: nobody has seen it yet.
+            unseen = kind is None and self._stop.is_set()
+            aborted = unseen or (kind is not None and issubclass(kind, KeyboardInterrupt))
+            self.close("aborted" if aborted else "ok" if kind is None else "failed")
+        if unseen:
+            raise Interrupted(INTERRUPTED)

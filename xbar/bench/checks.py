@@ -1,5 +1,6 @@
 """Arguments of operations, checked before anything reaches the driver; each returns them in the driver's form."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,30 @@ from xbar.errors import InputError, Unsupported
 from xbar.units import show
 
 
-def array(number: int, capabilities: Capabilities) -> None:
-    """Raise `InputError` for an array that the bench does not have."""
-    if not 0 <= number < capabilities.arrays:
-        raise InputError(f"array {number} does not exist; the bench has arrays 0 to {capabilities.arrays - 1}")
+def array(number: int, capabilities: Capabilities) -> int:
+    """Return the number of an array; raise `InputError` for one that the bench does not have."""
+    index = _whole(number, "array")
+    if not 0 <= index < capabilities.arrays:
+        raise InputError(f"array {index} does not exist; the bench has arrays 0 to {capabilities.arrays - 1}")
+    return index
+
+
+def _whole(number: Any, what: str) -> int:
+    try:
+        return operator.index(number)
+    except TypeError as error:
+        raise InputError(f"{what} {number!r} must be a whole number") from error
+
+
+def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return a copy in float64."""
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"{found.dtype}")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} must be an array of real numbers ({error})") from error
+    return np.array(found, dtype=np.float64)
 
 
 def targets(values: ArrayLike, number: int, capabilities: Capabilities) -> NDArray[np.float64]:
@@ -23,10 +44,11 @@ def targets(values: ArrayLike, number: int, capabilities: Capabilities) -> NDArr
     array(number, capabilities)
     if capabilities.conductance_range is None:
         raise Unsupported("the arrays of this bench have no one-shot write; program the cells with pulses")
-    wanted = np.array(values, dtype=np.float64)
+    wanted = _numbers(values, "program: targets")
     if wanted.shape != (capabilities.rows, capabilities.cols):
         raise InputError(
-            f"program: targets are {wanted.shape}, the array is {(capabilities.rows, capabilities.cols)}; pad them with NaN"
+            f"program: targets are {wanted.shape}, the array is {(capabilities.rows, capabilities.cols)}; "
+            "pad them with NaN"
         )
     low, high = capabilities.conductance_range
     slack = 1e-12 * high
@@ -43,7 +65,7 @@ def targets(values: ArrayLike, number: int, capabilities: Capabilities) -> NDArr
 def cells(places: ArrayLike, number: int, capabilities: Capabilities) -> NDArray[np.int64]:
     """Return cells as `(n, 2)` int64, each inside the array."""
     array(number, capabilities)
-    found = np.asarray(places)
+    found = _array(places, "cells")
     if found.ndim != 2 or found.shape[1] != 2 or not (found.size == 0 or np.issubdtype(found.dtype, np.integer)):
         raise InputError(
             f"cells must be integers (row, column) of shape (n, 2), not {found.dtype} of shape {found.shape}"
@@ -56,9 +78,16 @@ def cells(places: ArrayLike, number: int, capabilities: Capabilities) -> NDArray
     return found.astype(np.int64)
 
 
+def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{what} must have one length along each axis ({error})") from error
+
+
 def voltages(values: ArrayLike, what: str) -> NDArray[np.float64]:
     """Return a list of voltages `(n,)` [V], n >= 1, all finite."""
-    steps = np.array(values, dtype=np.float64)
+    steps = _numbers(values, f"{what}: voltages")
     if steps.ndim != 1 or not steps.size or not np.isfinite(steps).all():
         raise InputError(f"{what}: voltages must be a list of at least one finite number, not shape {steps.shape}")
     return steps
@@ -66,15 +95,17 @@ def voltages(values: ArrayLike, what: str) -> NDArray[np.float64]:
 
 def read_config(config: ReadConfig) -> None:
     """Raise `InputError` for a repeat below 1 or a settling time below 0."""
-    if config.repeat < 1:
+    if _whole(config.repeat, "read: repeat") < 1:
         raise InputError(f"read: repeat {config.repeat} must be at least 1")
     if not 0 <= config.settle < float("inf"):
         raise InputError(f"read: settling time {config.settle} s must be finite and not below 0")
+    if config.current_range is not None and not 0 < config.current_range < float("inf"):
+        raise InputError(f"read: current range {config.current_range} A must be finite and above 0")
 
 
 def count(pulses: int) -> None:
     """Raise `InputError` for a pulse count below 1."""
-    if pulses < 1:
+    if _whole(pulses, "pulse: count") < 1:
         raise InputError(f"pulse: count {pulses} must be at least 1")
 
 
@@ -92,20 +123,18 @@ def product(
     capabilities: Capabilities,
 ) -> tuple[tuple[int, ...], NDArray[Any], NDArray[np.uint64] | None]:
     """Return the arguments of a product in the driver's form; see `Bench.mvm` for their meaning."""
-    numbers = tuple(int(n) for n in arrays)
-    for number in numbers:
-        array(number, capabilities)
+    numbers = tuple(array(number, capabilities) for number in arrays)
     if not numbers or len(set(numbers)) != len(numbers):
         raise InputError(f"mvm: arrays {numbers} must be at least one, each named once")
-    values = np.asarray(volts)
+    values = _array(volts, "mvm: voltages")
     if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
+        values = _numbers(values, "mvm: voltages")
     if values.ndim != 3 or values.shape[0] != len(numbers) or not 0 < values.shape[2] <= capabilities.rows:
         raise InputError(
             f"mvm: voltages of shape {values.shape} do not fit; give (arrays, batch, rows) = "
             f"({len(numbers)}, any, 1 to {capabilities.rows})"
         )
-    columns = capabilities.cols if config.columns is None else config.columns
+    columns = capabilities.cols if config.columns is None else _whole(config.columns, "mvm: columns")
     if not 0 < columns <= capabilities.cols:
         raise InputError(f"mvm: {columns} columns asked for; the array has 1 to {capabilities.cols}")
     k = len(numbers)
@@ -115,17 +144,18 @@ def product(
 
 
 def _range(name: str, value: ArrayLike, shapes: tuple[tuple[int, ...], ...], largest: float, unit: str) -> None:
-    found = np.asarray(value, dtype=np.float64)
+    found = _numbers(value, f"mvm: {name}")
     if found.shape not in shapes:
         raise InputError(f"mvm: {name} has shape {found.shape}; it may be one of {shapes}")
     if not (found > 0).all() or not (found <= largest * (1 + 1e-9)).all():
         raise InputError(
-            f"mvm: {name} {show(float(found.max()), unit)} must be above 0 and at most the converter's {show(largest, unit)}"
+            f"mvm: {name} {show(float(found.min()), unit)} to {show(float(found.max()), unit)} must be above 0 and "
+            f"at most the converter's {show(largest, unit)}"
         )
 
 
 def _events(events: ArrayLike, batch: int) -> NDArray[np.uint64]:
-    found = np.asarray(events)
+    found = _array(events, "mvm: events")
     if found.shape != (batch,) or not np.issubdtype(found.dtype, np.integer) or (found.size and found.min() < 0):
         raise InputError(f"mvm: events must be {batch} integers of 0 or more, not {found.dtype} of shape {found.shape}")
     return found.astype(np.uint64)

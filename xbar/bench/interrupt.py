@@ -17,24 +17,36 @@ def _signals() -> tuple[signal.Signals, ...]:
     return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
 
 
+class _Handler:
+    """Set all `stops` at the first signal, raise KeyboardInterrupt at the second."""
+
+    def __init__(self, stops: tuple[threading.Event, ...]) -> None:
+        self.stops = stops
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if all(stop.is_set() for stop in self.stops):
+            raise KeyboardInterrupt
+        for stop in self.stops:
+            stop.set()
+
+
 @contextmanager
 def stop_on_signal(stop: threading.Event) -> Iterator[None]:
     """Set `stop` at the first Ctrl-C, Ctrl-Break or SIGTERM; raise KeyboardInterrupt at the second.
 
-    Does nothing outside the main thread, where Python takes no signals. Nested uses share the outermost handler's
-    behaviour and restore what they found.
+    Does nothing outside the main thread, where Python takes no signals. Nested uses set the events of all, and each
+    restores what it found.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    previous: dict[signal.Signals, Any] = {number: signal.signal(number, handler) for number in _signals()}
+    previous: dict[signal.Signals, Any] = {}
+    for number in _signals():
+        outer = signal.getsignal(number)
+        previous[number] = outer
+        signal.signal(number, _Handler((stop, *(outer.stops if isinstance(outer, _Handler) else ()))))
     try:
         yield
     finally:

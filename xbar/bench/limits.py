@@ -48,7 +48,8 @@ class Limits:
         """Raise `LimitError` where a compliance [A] is not positive or above the limit."""
         if current is not None and not 0 < current <= self.current * (1 + 5e-7):
             raise LimitError(
-                f"{what}: compliance {show(current, 'A')} must be above 0 and at most the limit of the bench, {show(self.current, 'A')}"
+                f"{what}: compliance {show(current, 'A')} must be above 0 and at most the limit of the bench, "
+                f"{show(self.current, 'A')}"
             )
 
     def check_pulse(self, pulse: Pulse, capabilities: Capabilities, most_so_far: int, count: int) -> None:
@@ -56,13 +57,18 @@ class Limits:
         self.check_voltage([pulse.voltage], capabilities, "pulse")
         self.check_current(pulse.current_limit, "pulse")
         energy = abs(pulse.voltage) * pulse.current_limit * (pulse.rise + pulse.width + pulse.fall)
-        if not pulse.width > 0 or pulse.rise < 0 or pulse.fall < 0:
-            raise LimitError(f"pulse: width {show(pulse.width, 's')} must be above 0, rise and fall not below 0")
+        if not (0 < pulse.width < np.inf and 0 <= pulse.rise < np.inf and 0 <= pulse.fall < np.inf):
+            times = ", ".join(show(t, "s") for t in (pulse.rise, pulse.width, pulse.fall))
+            raise LimitError(f"pulse: rise, width, fall are {times}; width must be above 0, all finite, none below 0")
+        if pulse.gate is not None and not np.isfinite(pulse.gate):
+            raise LimitError(f"pulse: gate voltage {show(pulse.gate, 'V')} must be finite")
         if self.pulse_energy is not None and energy > self.pulse_energy:
             raise LimitError(
-                f"pulse: energy |V| x I x t = {show(energy, 'J')} is above the limit of the bench, {show(self.pulse_energy, 'J')}"
+                f"pulse: energy |V| x I x t = {show(energy, 'J')} is above the limit of the bench, "
+                f"{show(self.pulse_energy, 'J')}"
             )
         if self.pulses_per_cell is not None and most_so_far + count > self.pulses_per_cell:
             raise LimitError(
-                f"pulse: a cell would have seen {most_so_far + count} pulses; the limit of the bench is {self.pulses_per_cell}"
+                f"pulse: a cell would have seen {most_so_far + count} pulses; "
+                f"the limit of the bench is {self.pulses_per_cell}"
             )

@@ -18,9 +18,9 @@ def driver_names() -> list[str]:
 
 
 def split_address(address: str) -> tuple[str, str] | None:
-    """Return (driver name, rest) where `address` is "name" or "name:rest" of an installed driver, else None.
+    r"""Return (driver name, rest) where `address` is "name" or "name:rest" of an installed driver, else None.
 
-    A name has at least two letters, so that `C:\\lab.toml` is a file.
+    A name has at least two letters, so that `C:\lab.toml` is a file.
     """
     match = _SCHEME.match(address)
     if match is None or match[1] not in driver_names():

@@ -33,6 +33,7 @@ def demo(
     from xbar.cli.budget import print_budget
     from xbar.cli.run import print_result
     from xbar.execution.error_budget import error_budget
+    from xbar.figures.draw import draw
     from xbar.figures.run_figure import run_figure
     from xbar.figures.saving import save
 
@@ -48,6 +49,7 @@ def demo(
             costs = error_budget(mapped, some.inputs, some.labels, settings=_settings(seed), progress=shown)
     figure = run_figure(result, costs, title=f"{sample} on {card} arrays")
     save(figure, where / "demo.png")
+    save(draw(where / "trace.h5"), where / "arrays.png")
     if json:
         values = result.to_dict() | {"main_job_s": main_job, "folder": str(where)}
         print_json(values if costs is None else values | {"budget": costs.to_dict()})
@@ -62,7 +64,7 @@ def demo(
 def _main_job(sample: str, card: str, seed: int, where: Path) -> tuple[Any, Any, "RunResult"]:
     from xbar.devices.card_file import load_card
     from xbar.execution.data_file import load_data
-    from xbar.execution.run_network import named_inputs, run_network
+    from xbar.execution.run_network import run_network
     from xbar.mapping.map_file import save_map
     from xbar.mapping.map_network import map_network
     from xbar.network.network import load_network
@@ -70,7 +72,7 @@ def _main_job(sample: str, card: str, seed: int, where: Path) -> tuple[Any, Any,
 
     files = shipped(sample)
     network = load_network(files.model)
-    calibration = named_inputs(network, load_data(files.calibration).inputs)
+    calibration = load_data(files.calibration).inputs
     mapped = map_network(network, load_card(card), calibration=calibration)
     save_map(mapped, where / "mapped.h5")
     data = load_data(files.data)
@@ -84,7 +86,8 @@ def _main_job(sample: str, card: str, seed: int, where: Path) -> tuple[Any, Any,
 def _settings(seed: int, trace: Path | None = None) -> Any:
     from xbar.cli.options import settings
 
-    return settings(seed=seed, trace=trace)
+    # Read back only where a trace keeps it: the figure of the arrays shows programmed against target.
+    return settings(seed=seed, trace=trace, read_back=trace is not None)
 
 
 def _new_folder(folder: Path | None) -> Path:
@@ -100,7 +103,7 @@ def _new_folder(folder: Path | None) -> Path:
         chosen.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"folder {chosen} cannot be made: {error.strerror or error}; name another one") from error
-    taken = [name for name in ("mapped.h5", "trace.h5", "demo.png") if (chosen / name).exists()]
+    taken = [name for name in ("mapped.h5", "trace.h5", "demo.png", "arrays.png") if (chosen / name).exists()]
     if taken:
         raise FileError(f"folder {chosen} holds {', '.join(taken)} already; name another folder, or move them away")
     return chosen
@@ -111,6 +114,7 @@ def _what_next(where: Path, sample: str, card: str) -> str:
   mapped.h5  the network as conductances on tiles
   trace.h5   every operation on the array, which replays without the simulator
   demo.png   layer errors, outputs against the digital network, error budget
+  arrays.png target, read and programmed conductances of one array, output codes
 
 next:
   xbar run {where / "mapped.h5"} --data sample:{sample} --bench replay:{where / "trace.h5"}

@@ -42,7 +42,6 @@ def map_command(
     """
     from xbar.devices.card_file import load_card
     from xbar.execution.data_file import load_data
-    from xbar.execution.run_network import named_inputs
     from xbar.hdf5 import check_new_path
     from xbar.mapping.map_file import save_map
     from xbar.mapping.map_network import map_network
@@ -53,7 +52,7 @@ def map_command(
     network = _network(model, weights)
     samples = None
     if calibrate is not None:
-        samples = named_inputs(network, load_data(sample_or_file(calibrate, "calibration")).inputs)
+        samples = load_data(sample_or_file(calibrate, "calibration")).inputs
     mapped = map_network(network, device, tile=shape, encoding=encoding, calibration=samples, keep=keep)
     summary = mapped.summary()
     left = [entry for entry in summary["digital"] if entry["weights"]]

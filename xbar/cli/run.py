@@ -52,6 +52,12 @@ def run(
     error_samples: Annotated[
         int, typer.Option("--error-samples", min=0, help="Samples that layer errors are measured on.")
     ] = 100,
+    read_back: Annotated[
+        bool, typer.Option("--read-back", help="Read every cell after programming and after the wait, for the trace.")
+    ] = False,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Draw layer errors and outputs against ideal (.png or .svg).")
+    ] = None,
     outputs: Annotated[
         Path | None, typer.Option("--outputs", help="Write the network's outputs by name (.npz).")
     ] = None,
@@ -66,6 +72,10 @@ def run(
     for path in (trace, outputs):
         if path is not None:
             check_new_path(path, force)
+    if figure is not None:
+        from xbar.figures.saving import check_figure_path
+
+        check_figure_path(figure, force)
     how = settings(
         bench=bench,
         seed=seed,
@@ -78,6 +88,7 @@ def run(
         threads=threads,
         device=device,
         compensate_drift=compensate_drift,
+        read_back=read_back,
         error_samples=error_samples,
         trace=trace,
         force=force,
@@ -93,6 +104,8 @@ def run(
             result = run_network(mapped, found.inputs, found.labels, settings=how, progress=shown)
     if outputs is not None:
         _write_outputs(outputs, force, result)
+    if figure is not None:
+        _draw(figure, force, result)
     if json:
         print_json(result.to_dict())
     else:
@@ -113,6 +126,15 @@ def _write_outputs(path: Path, force: bool, result: "RunResult | RepeatResult") 
         arrays = {name: array[0] for name, array in arrays.items()}
     with atomic_file(new_path(path, force)) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
+    note(f"wrote {path}")
+
+
+def _draw(path: Path, force: bool, result: "RunResult | RepeatResult") -> None:
+    from xbar.execution.results import RunResult
+    from xbar.figures.run_figure import run_figure
+    from xbar.figures.saving import save
+
+    save(run_figure(result if isinstance(result, RunResult) else result.chips[0]), path, force)
     note(f"wrote {path}")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from xbar.bench.bench import Bench
+from xbar.bench.settings import ReadConfig
 from xbar.errors import InputError, Unsupported
 from xbar.mapping.mapped_network import MappedNetwork
 from xbar.units import show
@@ -48,3 +49,11 @@ def program(bench: Bench, mapped: MappedNetwork) -> None:
             targets = np.full(size, np.nan)
             targets[: tile.shape[0], : tile.shape[1]] = tile
             bench.program(array, targets)
+
+
+def read_back(bench: Bench, mapped: MappedNetwork) -> None:
+    """Read every cell of a map once, at its read voltage; the readings stand in the trace."""
+    config = ReadConfig(voltage=mapped.card.read_voltage)
+    for matrix in mapped.matrices:
+        for array, tile in zip(matrix.arrays, matrix.targets, strict=True):
+            bench.read(array, np.argwhere(np.ones(tile.shape, bool)), config)

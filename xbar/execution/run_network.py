@@ -17,11 +17,12 @@ from xbar.execution.accuracy import compare, correct
 from xbar.execution.drift_compensation import factors, total_currents
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
-from xbar.execution.placement import check_fit, program
+from xbar.execution.placement import check_fit, program, read_back
 from xbar.execution.results import RepeatResult, RunResult
 from xbar.execution.runner import Runner
 from xbar.mapping.map_file import map_hash
 from xbar.mapping.mapped_network import MappedNetwork
+from xbar.network.named_inputs import named_inputs
 from xbar.network.network import Network
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -57,6 +58,8 @@ class RunSettings:
     device: str = "cpu"
     compensate_drift: bool = False
     """Scale every matrix by what its summed current lost since programming."""
+    read_back: bool = False
+    """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
     tiles_per_call: int | None = None
     error_samples: int = 100
     """Samples that layer errors are measured on; 0 measures none."""
@@ -92,7 +95,7 @@ class RunSettings:
 
     def logged(self, samples: int) -> dict[str, Any]:
         """Return what the trace keeps and a replay takes up again."""
-        names = ("batch", "dtype", "seed", "at", "compensate_drift")
+        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back")
         return {"samples": samples} | {name: getattr(self, name) for name in names}
 
 
@@ -171,20 +174,6 @@ def repeat_network(
     return RepeatResult(tuple(results))
 
 
-def named_inputs(network: Network, inputs: Arrays | NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return inputs by the network's names; an array, or the name "x", may stand for its only input."""
-    names = [spec.name for spec in network.inputs]
-    if isinstance(inputs, np.ndarray):
-        inputs = {"x": inputs}
-    if len(names) == 1 and set(inputs) == {"x"}:
-        return {names[0]: inputs["x"]}
-    if set(inputs) != set(names):
-        raise InputError(
-            f"the network takes the inputs {', '.join(names)}; the data hold {', '.join(sorted(inputs)) or 'none'}"
-        )
-    return dict(inputs)
-
-
 def run_digital(network: Network, inputs: Arrays) -> dict[str, NDArray[Any]]:
     """Return the outputs of the whole network in ONNX Runtime, in blocks of the same size as analog runs take."""
     count = len(next(iter(inputs.values())))
@@ -253,6 +242,7 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             seed=int(recorded["seed"]),
             dtype=str(recorded["dtype"]),
             compensate_drift=bool(recorded["compensate_drift"]),
+            read_back=bool(recorded["read_back"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ReplayError(
@@ -267,9 +257,13 @@ def _on_bench(
     count = len(next(iter(data.values())))
     started, before = time.perf_counter(), bench.clock
     program(bench, mapped)
+    if how.read_back:
+        read_back(bench, mapped)
     fresh = total_currents(bench, mapped) if how.compensate_drift else None
     if how.at is not None:
         bench.wait(how.at)
+        if how.read_back:
+            read_back(bench, mapped)
     gains = np.ones(len(mapped.matrices)) if fresh is None else factors(fresh, total_currents(bench, mapped))
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="xbar-run") if how.workers > 1 else None
     try:

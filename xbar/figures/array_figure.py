@@ -50,7 +50,7 @@ def array_figure(read: Floats, target: Floats | None = None, title: str = "") ->
         figure = style.new_figure(9.5, 4.2)
         left, right = style.panels(figure, 2, 2, (1, 1.1))
         _draw_map(left, read, style.extent(read), "read conductance")
-        right.hist(_known(read) * style.MICRO, bins=50, color=style.BLUE)
+        style.histogram(right, _known(read) * style.MICRO)
         style.describe(right, "distribution", "read conductance [µS]", "cells")
     else:
         figure = style.new_figure(13.5, 4.2)
@@ -79,7 +79,7 @@ def draw_error(panel: Axes, read: Floats, target: Floats) -> None:
     error = _known(read - target) * style.MICRO
     if not error.size:
         raise InputError("no cell has both a target and a reading; there is no error to draw")
-    panel.hist(error, bins=50, color=style.BLUE)
+    style.histogram(panel, error)
     panel.axvline(0.0, color=style.GREY, linewidth=1, linestyle="--")
     title = f"error: mean {error.mean():.3g} µS, standard deviation {error.std():.3g} µS"
     style.describe(panel, title, "read − target conductance [µS]", "cells")

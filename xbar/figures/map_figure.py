@@ -114,7 +114,7 @@ def _draw_maps(panels: Sequence[Axes], tiles: Sequence[_Tile], span: tuple[float
 
 def _draw_histogram(panel: Axes, tiles: Sequence[_Tile]) -> None:
     values = np.concatenate([t.targets[t.used] for t in tiles]) * style.MICRO
-    panel.hist(values, bins=50, color=style.BLUE)
+    style.histogram(panel, values)
     panel.set_yscale("log")
     style.describe(panel, f"{values.size} cells in use", "target conductance [µS]", "cells")
 

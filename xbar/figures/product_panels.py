@@ -16,7 +16,7 @@ def product_panels(data: TraceData, array: int) -> list[style.Draw]:
     panels: list[style.Draw] = []
     own = data.products.get(array)
     if own is not None and own.time:
-        panels.append(lambda axes: _draw_currents(axes, own, data))
+        panels.append(lambda axes: _draw_currents(axes, own))
     known = {a: p for a, p in sorted(data.products.items()) if p.codes}
     if known and data.code_max is not None:
         panels.append(lambda axes: _draw_codes(axes, known))
@@ -25,7 +25,7 @@ def product_panels(data: TraceData, array: int) -> list[style.Draw]:
     return panels
 
 
-def _draw_currents(axes: Axes, products: ProductHistory, data: TraceData) -> None:
+def _draw_currents(axes: Axes, products: ProductHistory) -> None:
     low, middle, high = np.array(products.quantiles).T
     factor, unit = style.prefix(np.array(products.quantiles), "A")
     number = np.arange(len(middle))

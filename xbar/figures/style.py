@@ -138,6 +138,15 @@ def identity(axes: Axes, low: float, high: float) -> None:
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", label="equal", zorder=3)
 
 
+def histogram(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Draw how often values occur, in fifty bins; values that are equal but for rounding fall into one."""
+    low, high = extent(values)
+    margin = 1e-9 * max(abs(low), abs(high))
+    if high - low < margin:
+        low, high = low - margin, high + margin
+    axes.hist(values, bins=50, range=(low, high), color=BLUE)
+
+
 def extent(*values: ArrayLike) -> tuple[float, float]:
     """Return the smallest and the largest finite value of some arrays, a little apart; (0, 1) where there is none."""
     flat = np.concatenate([np.asarray(v, np.float64).ravel() for v in values])

@@ -14,6 +14,7 @@ from xbar.mapping.mapped_network import Layer, MappedMatrix, MappedNetwork
 from xbar.mapping.tiling import tile_grid
 from xbar.network.analog_node import AnalogNode, ideal
 from xbar.network.blocks import Block
+from xbar.network.named_inputs import named_inputs
 from xbar.network.network import Network
 
 ENCODINGS = ("differential",)
@@ -25,7 +26,7 @@ def map_network(
     *,
     tile: tuple[int, int] = (128, 128),
     encoding: str = "differential",
-    calibration: Mapping[str, NDArray[Any]] | None = None,
+    calibration: Mapping[str, NDArray[Any]] | NDArray[Any] | None = None,
     keep: float = 1.0,
 ) -> MappedNetwork:
     """Return the network on tiles.
@@ -35,7 +36,8 @@ def map_network(
         card: the device; its range takes the weights.
         tile: word lines and bit lines of one array, at least 1 x 2.
         encoding: "differential".
-        calibration: network inputs by name, first axis the samples; None sets converter ranges without data.
+        calibration: network inputs by name, first axis the samples, or the array of the only input; None sets
+            converter ranges without data.
         keep: quantile of a column's magnitudes that takes the whole conductance range; 1 clips no weight.
 
     Raises:
@@ -57,7 +59,8 @@ def map_network(
                 first = sum(m.grid.tiles for m in matrices)
                 matrices.append(MappedMatrix(matrix.key, grid, first, coded.targets, coded.scale, coded.clipped))
             uses.append((node, part, place[matrix.key]))
-    ranges = _calibrate(network, matrices, uses, card, calibration)
+    samples = None if calibration is None else named_inputs(network, calibration)
+    ranges = _calibrate(network, matrices, uses, card, samples)
     layers = []
     for (node, part, index), (scale, output) in zip(uses, ranges, strict=True):
         name = node.name if len(node.matrices) == 1 else f"{node.name}[{part}]"

@@ -53,8 +53,8 @@ def squares(codes: Any, limit: int, half: int) -> tuple[Any, Any]:
     """Return the squares of codes `(batch, rows)` as float32 whole numbers `q`, and float32 factors `(batch,)`.
 
     code**2 is q * factor but for rounding. The factor is the least power of two for which the sum of a vector's `q`
-    stays at or below `limit`: it depends on the vector alone. `half` is half the word lines of the whole array, the most
-    that rounding adds to the sum; word lines at 0 V may be left out of `codes`.
+    stays at or below `limit`: it depends on the vector alone. `half` is half the word lines of the whole array, the
+    most that rounding adds to the sum; word lines at 0 V may be left out of `codes`.
     """
     xp = namespace(codes)
     square = xp.astype(codes, xp.int64) ** 2

@@ -108,7 +108,7 @@ def uniforms(events: Any, array: int, count: int, seed: int, purpose: Purpose, d
     xp = namespace(events)
     w = words(events, array, count, key(seed, purpose), draw)
     u = xp.stack([xp.astype(v, xp.float64) * 2.0**-32 for v in w], axis=-1)
-    return xp.reshape(u, (events.shape[0], -1))[:, :count]
+    return xp.reshape(u, (u.shape[0], 4 * u.shape[1]))[:, :count]
 
 
 def normals(events: Any, array: int, count: int, seed: int, purpose: Purpose, draw: int = 0) -> Any:
@@ -138,7 +138,7 @@ def array_normals(events: Any, array: int, count: int, keys: tuple[int, int], dr
     xp = namespace(events)
     w = words(events, array, count, keys, draw)
     z = xp.stack([*_box_muller(xp, w[0], w[1]), *_box_muller(xp, w[2], w[3])], axis=-1)
-    return xp.reshape(z, (events.shape[0], -1))[:, :count]
+    return xp.reshape(z, (z.shape[0], 4 * z.shape[1]))[:, :count]
 
 
 def _polynomial(coefficients: tuple[float, ...], t: Any) -> Any:

@@ -79,7 +79,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_card(tmp_path / "none.toml")
     with pytest.raises(FileError, match="is not a file"):
         load_card(tmp_path)
-    with pytest.raises(FileError, match="cannot be read"):
+    with pytest.raises(FileError, match="does not exist"):
         load_card("a\0b.toml")
     binary = tmp_path / "model.toml"
     binary.write_bytes(b"\x08\x07\x12\xff\xfe")
@@ -122,12 +122,12 @@ def test_every_error_in_one_message() -> None:
         "name": "String should match pattern '^[a-z][a-z0-9_-]{0,63}$'",
         "g_max": "a number without unit; write text with a number and its unit, for example '25 uS'",
         "read_voltage": "unit 'A' is not a unit of V; write for example '1 V', '1 mV' or '1 uV'",
-        "colour": "is not a key of a card; check its spelling",
+        "colour": "is not a key of this file; check its spelling",
         "programming_error.coefficients[1]": "'1.9650' has no unit; write it behind the number, for example '25 uS'",
         "drift.t0": "unit 'uS' is not a unit of s; write for example '1 s', '1 ms' or '1 us'",
         "drift.exponent_mean.slope": "Input should be a valid number",
         "flicker_noise.ceiling": "is missing",
-        "flicker_noise.cieling": "is not a key of a card; check its spelling",
+        "flicker_noise.cieling": "is not a key of this file; check its spelling",
         "read_noise": "Input tag 'os.system' found using 'kind' does not match any of the expected tags: "
         "'sqrt', 'proportional', 'constant'",
     }
@@ -229,7 +229,7 @@ def test_other_schema_is_refused_first() -> None:
     message = "\n".join(errors(changed("xbar-card/1", "xbar-card/2") + "\n[new_law]\nx = 1\n"))
     assert message == (
         "my.toml: schema is 'xbar-card/2', this version of xbar reads 'xbar-card/1'; "
-        "use the version that the card was written for"
+        "use the version that the file was written for"
     )
 
 

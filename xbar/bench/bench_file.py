@@ -1,35 +1,18 @@
 """The bench file: a TOML file that says which driver stands on the bench, with what geometry, converters and limits."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from xbar import toml_file
 from xbar.bench.limits import Limits
-from xbar.errors import FileError, FormatError, InputError
-from xbar.units import parse
+from xbar.errors import FormatError
+from xbar.quantity_fields import Current, Energy, Voltage
 
 SCHEMA = "xbar-bench/1"
-LARGEST = 1_000_000
-"""Largest bench file that is read [bytes]."""
-
-
-def _quantity(unit: str) -> BeforeValidator:
-    def read(value: object) -> float:
-        try:
-            return parse(value if isinstance(value, str | int | float) else str(value), unit)
-        except InputError as error:
-            raise ValueError(str(error)) from error
-
-    return BeforeValidator(read)
-
-
-Volts = Annotated[float, _quantity("V"), Field(gt=0)]
-Amperes = Annotated[float, _quantity("A"), Field(gt=0)]
-Joules = Annotated[float, _quantity("J"), Field(gt=0)]
 
 
 class _Section(BaseModel):
@@ -48,9 +31,9 @@ class _Converters(_Section):
 
 
 class _Limits(_Section):
-    cell_voltage: Volts
-    current: Amperes
-    pulse_energy: Joules | None = None
+    cell_voltage: Voltage = Field(gt=0)
+    current: Current = Field(gt=0)
+    pulse_energy: Energy | None = Field(default=None, gt=0)
     pulses_per_cell: int | None = Field(default=None, ge=1)
 
 
@@ -94,28 +77,17 @@ def load_bench_file(path: str | Path) -> BenchFile:
     """Read a bench file.
 
     Raises:
-        FileError: it cannot be read, or is larger than 1 MB.
-        FormatError: it is not TOML, of another version, or has errors: the message lists all of them.
+        FileError: it cannot be read, or there is none.
+        FormatError: it is not TOML, too large, of another version, or has errors: the message lists all of them.
 
     """
     file = Path(path)
+    origin = f"bench file {file}"
+    table = toml_file.parse(toml_file.read_text(file, "bench file"), origin, SCHEMA)
     try:
-        if file.stat().st_size > LARGEST:
-            raise FileError(f"bench file {file} has more than {LARGEST} bytes; it should hold settings only")
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"bench file {file} cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FormatError(f"bench file {file} is not TOML: {error}") from error
-    try:
-        found = _File.model_validate(content)
+        found = _File.model_validate(table)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        ]
-        raise FormatError(f"bench file {file} has {len(lines)} errors:\n" + "\n".join(lines)) from error
+        raise FormatError(toml_file.report(origin, error)) from error
     return BenchFile(
         found.driver, found.address, _options(found, file.parent), _limits(found), found.sample.model_dump()
     )

@@ -14,10 +14,10 @@ from xbar.devices.card import EFFECTS
 from xbar.devices.drift import Drift, LogFit
 from xbar.devices.flicker_noise import FlickerNoise
 from xbar.devices.programming_error import ProgrammingError
-from xbar.devices.quantity_fields import Conductance, Number, Seconds, Share, Voltage
 from xbar.devices.read_noise import ReadNoise
 from xbar.devices.stuck_cells import StuckCells
 from xbar.errors import InputError
+from xbar.quantity_fields import Conductance, Number, Seconds, Share, Voltage
 from xbar.units import show
 
 SCHEMA = "xbar-card/1"

@@ -45,6 +45,8 @@ def _number(text: str) -> float | None:
 
 Conductance = Annotated[float, BeforeValidator(_quantity("S", "25 uS"))]
 Voltage = Annotated[float, BeforeValidator(_quantity("V", "0.2 V"))]
+Current = Annotated[float, BeforeValidator(_quantity("A", "1 mA"))]
+Energy = Annotated[float, BeforeValidator(_quantity("J", "1 nJ"))]
 Seconds = Annotated[float, BeforeValidator(_quantity("s", "20 s"))]
 Share = Annotated[float, BeforeValidator(_share)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

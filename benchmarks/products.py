@@ -3,7 +3,8 @@
     python benchmarks/products.py [--json] [--rounds N]
 
 Columns: the converters and the noisy product of the exact and of the float32 path, from float32 volts to int8 codes,
-and the noisy exact product through `Bench.mvm`, checks included. One BLAS thread, interleaved rounds, medians of ratios.
+and the noisy exact product through `Bench.mvm`, checks included. One BLAS thread, interleaved rounds, medians of
+ratios.
 """
 
 import argparse

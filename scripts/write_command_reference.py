@@ -1,7 +1,7 @@
 """Write docs/reference/commands.md from the command line itself: what every `xbar COMMAND --help` prints.
 
-    python scripts/write_command_reference.py            # writes the page
-    python scripts/write_command_reference.py --check    # exit code 1 where the page is not what would be written
+python scripts/write_command_reference.py            # writes the page
+python scripts/write_command_reference.py --check    # exit code 1 where the page is not what would be written
 """
 
 import argparse

@@ -1,6 +1,5 @@
-"""Products on a device: array operations give the bits of the compiled kernels; nothing leaves the device by mistake."""
+"""Products on a device: array operations give the bits of the compiled kernels, and nothing leaves the device."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import array_api_strict
@@ -28,8 +27,8 @@ def numpy_device() -> Device:
 
 
 @pytest.fixture(params=["numpy", "strict", pytest.param("gpu", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    yield {"numpy": numpy_device, "strict": strict, "gpu": gpu}[request.param]()
+def device(request: pytest.FixtureRequest) -> Device:
+    return {"numpy": numpy_device, "strict": strict, "gpu": gpu}[request.param]()
 
 
 def both(device: Device, periphery: Periphery, noisy: bool, kind: Any) -> tuple[Any, Any]:

@@ -1,5 +1,7 @@
 """`xbar demo`: the main job on what comes with xbar, from the network to the figure."""
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,6 +112,8 @@ def _new_folder(folder: Path | None) -> Path:
 
 
 def _what_next(where: Path, sample: str, card: str) -> str:
+    # Started by scripts/demo.py the command is not on the path: then name the Python that has it.
+    xbar = "xbar" if shutil.which("xbar") else f"{sys.executable} -m xbar"
     return f"""in {where}:
   mapped.h5  the network as conductances on tiles
   trace.h5   every operation on the array, which replays without the simulator
@@ -117,7 +121,7 @@ def _what_next(where: Path, sample: str, card: str) -> str:
   arrays.png target, read and programmed conductances of one array, output codes
 
 next:
-  xbar run {where / "mapped.h5"} --data sample:{sample} --bench replay:{where / "trace.h5"}
-  xbar run {where / "mapped.h5"} --data sample:{sample} --at "1 day" --compensate-drift
-  xbar plot {where / "mapped.h5"} -o {where / "map.png"}
-  xbar map YOUR.onnx --card {card} --calibrate DATA.npz -o yours.h5"""
+  {xbar} run {where / "mapped.h5"} --data sample:{sample} --bench replay:{where / "trace.h5"}
+  {xbar} run {where / "mapped.h5"} --data sample:{sample} --at "1 day" --compensate-drift
+  {xbar} plot {where / "mapped.h5"} -o {where / "map.png"}
+  {xbar} map YOUR.onnx --card {card} --calibrate DATA.npz -o yours.h5"""

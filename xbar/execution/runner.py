@@ -73,16 +73,18 @@ class Runner:
     def _analog(self, node: AnalogNode, xs: Sequence[NDArray[Any]], blocks: Sequence[Block]) -> list[NDArray[Any]]:
         products = self._parts[node.index]
         widths = [product.width for product in products]
+        spread = map if self.pool is None else self.pool.map
+
+        def gather(pair: tuple[NDArray[Any], Block]) -> _BlockRows:
+            return _BlockRows.of(node.gather(pair[0], widths), *pair)
+
         outputs: list[NDArray[Any]] = []
-        waiting: list[_BlockRows] = []
-        held = 0
-        for x, block in zip(xs, blocks, strict=True):
-            waiting.append(_BlockRows.of(node.gather(x, widths), x, block))
-            held += len(waiting[-1].rows[0])
-            if held >= VECTORS_PER_CALL:
-                outputs += _products(node, products, waiting)
-                waiting, held = [], 0
-        outputs += _products(node, products, waiting)
+        pairs = list(zip(xs, blocks, strict=True))
+        while len(outputs) < len(pairs):
+            # The first block tells how many vectors a block has, and so how many blocks one product may take.
+            first = gather(pairs[len(outputs)])
+            stop = len(outputs) + max(1, VECTORS_PER_CALL // max(1, len(first.rows[0])))
+            outputs += _products(node, products, [first, *spread(gather, pairs[len(outputs) + 1 : stop])])
         if self.errors is not None:
             self.errors.compare(node, xs, outputs, blocks)
         return outputs

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from xbar.execution.error_budget import error_budget
     from xbar.execution.open_bench import open_bench
     from xbar.execution.results import RepeatResult, RunResult
-    from xbar.execution.run_network import RunSettings, repeat_network, run_network
+    from xbar.execution.run_network import repeat_network, run_network
+    from xbar.execution.run_settings import RunSettings
     from xbar.mapping.bare_weights import network_of
     from xbar.mapping.map_file import load_map, save_map
     from xbar.mapping.map_network import map_network
@@ -31,7 +32,7 @@ _PLACES = {
     "ReadConfig": "xbar.bench.settings",
     "RepeatResult": "xbar.execution.results",
     "RunResult": "xbar.execution.results",
-    "RunSettings": "xbar.execution.run_network",
+    "RunSettings": "xbar.execution.run_settings",
     "VectorConfig": "xbar.bench.settings",
     "card_names": "xbar.devices.card_file",
     "error_budget": "xbar.execution.error_budget",

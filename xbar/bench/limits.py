@@ -11,6 +11,10 @@ from xbar.errors import LimitError
 from xbar.units import show
 
 
+SLACK = 5e-7
+"""Half a part in a million: float32 voltages, and products, of exactly the limit must pass."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a bench may do to its arrays."""
@@ -36,8 +40,7 @@ class Limits:
             return
         worst = float(max(values.max(), -values.min()))
         limit = min(self.cell_voltage, capabilities.voltage_max)
-        # Half a part in a million of slack: float32 voltages of exactly the limit must pass.
-        if not worst <= limit * (1 + 5e-7):
+        if not worst <= limit * (1 + SLACK):
             owner = "limit of the bench" if limit == self.cell_voltage else "range of the source"
             raise LimitError(
                 f"{what}: {show(worst, 'V')} across a cell is above the {owner}, {show(limit, 'V')};"
@@ -46,7 +49,7 @@ class Limits:
 
     def check_current(self, current: float | None, what: str) -> None:
         """Raise `LimitError` where a compliance [A] is not positive or above the limit."""
-        if current is not None and not 0 < current <= self.current * (1 + 5e-7):
+        if current is not None and not 0 < current <= self.current * (1 + SLACK):
             raise LimitError(
                 f"{what}: compliance {show(current, 'A')} must be above 0 and at most the limit of the bench, "
                 f"{show(self.current, 'A')}"
@@ -62,7 +65,7 @@ class Limits:
             raise LimitError(f"pulse: rise, width, fall are {times}; width must be above 0, all finite, none below 0")
         if pulse.gate is not None and not np.isfinite(pulse.gate):
             raise LimitError(f"pulse: gate voltage {show(pulse.gate, 'V')} must be finite")
-        if self.pulse_energy is not None and energy > self.pulse_energy:
+        if self.pulse_energy is not None and not energy <= self.pulse_energy * (1 + SLACK):
             raise LimitError(
                 f"pulse: energy |V| x I x t = {show(energy, 'J')} is above the limit of the bench, "
                 f"{show(self.pulse_energy, 'J')}"

@@ -124,6 +124,7 @@ def _print(mapped: "MappedNetwork", summary: dict[str, Any]) -> None:
     for entry in digital:
         ops[entry["op"]] = ops.get(entry["op"], 0) + 1
     said = ", ".join(f"{count} {op}" for op, count in sorted(ops.items()))
-    print(f"digital: {len(digital)} nodes ({said})" if digital else "digital: nothing")
+    without = ", no weights to map" if not with_weights else ""
+    print(f"digital: {len(digital)} nodes ({said}{without})" if digital else "digital: nothing")
     for entry in with_weights:
         print(f"  {entry['op']} {entry['name']}: {entry['weights']} weights stay digital: {entry['reason']}")

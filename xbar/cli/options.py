@@ -10,7 +10,7 @@ from xbar.errors import InputError
 
 if TYPE_CHECKING:
     from xbar.execution.data_file import Data
-    from xbar.execution.run_network import RunSettings
+    from xbar.execution.run_settings import RunSettings
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Rename an output that exists instead of refusing.")]
@@ -71,6 +71,6 @@ def size(text: str) -> tuple[int, int]:
 
 def settings(**values: Any) -> "RunSettings":
     """Return run settings; the trace path is made a path."""
-    from xbar.execution.run_network import RunSettings
+    from xbar.execution.run_settings import RunSettings
 
     return RunSettings(**values)

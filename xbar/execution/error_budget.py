@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from xbar.errors import InputError
 from xbar.execution.results import RunResult
-from xbar.execution.run_network import Progress, RunSettings, quiet, run_network
+from xbar.execution.run_network import Progress, quiet, run_network
+from xbar.execution.run_settings import RunSettings
 from xbar.mapping.mapped_network import MappedNetwork
 
 

@@ -1,11 +1,9 @@
 """Run a mapped network on a bench: program, wait, multiply, compare with the digital network."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
 from xbar.execution.placement import check_fit, program, read_back
 from xbar.execution.results import RepeatResult, RunResult
+from xbar.execution.run_settings import RunSettings
 from xbar.execution.runner import Runner
 from xbar.mapping.map_file import map_hash
 from xbar.mapping.mapped_network import MappedNetwork
@@ -32,71 +31,6 @@ Progress = Callable[[str, int, int], None]
 
 def quiet(what: str, done: int, total: int) -> None:
     """Show nothing."""
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """How a network is run. What changes the answer is logged in the trace; threads and progress do not."""
-
-    bench: str | Path = "sim"
-    seed: int = 0
-    """Number of the chip; chip i of a repeat has seed + i."""
-    at: float | None = None
-    """Time between the end of programming and the first product [s]."""
-    batch: int = 100
-    """Samples that go through the bench together."""
-    dtype: str = "float64"
-    """"float64": exact products; "float32": the faster way."""
-    only: tuple[str, ...] | None = None
-    """Effects to apply; None applies all."""
-    without: tuple[str, ...] = ()
-    """Effects to leave out."""
-    card: str | None = None
-    """Card of the simulated bench; None takes the card of the map."""
-    threads: int | None = None
-    """Threads that share the work; None takes the usable cores. The result does not depend on it."""
-    device: str = "cpu"
-    compensate_drift: bool = False
-    """Scale every matrix by what its summed current lost since programming."""
-    read_back: bool = False
-    """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
-    tiles_per_call: int | None = None
-    error_samples: int = 100
-    """Samples that layer errors are measured on; 0 measures none."""
-    trace: Path | None = None
-    level: str = "outputs"
-    force: bool = False
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    """More that the trace should say (JSON values)."""
-
-    def __post_init__(self) -> None:
-        """Raise `InputError` for numbers that cannot be meant."""
-        for name, value, least in (
-            ("batch", self.batch, 1),
-            ("threads", self.workers, 1),
-            ("error samples", self.error_samples, 0),
-        ):
-            if value < least:
-                raise InputError(f"{name} {value} must be at least {least}")
-        if self.at is not None and not 0 <= self.at < float("inf"):
-            raise InputError(f"time since programming {self.at} s must be finite and not below 0")
-
-    @property
-    def workers(self) -> int:
-        """Get the number of threads in use."""
-        if self.threads is not None:
-            return self.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-    @property
-    def is_simulated(self) -> bool:
-        """Get whether the bench is the simulated one, made to the measure of the map."""
-        return str(self.bench) == "sim"
-
-    def logged(self, samples: int) -> dict[str, Any]:
-        """Return what the trace keeps and a replay takes up again."""
-        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back")
-        return {"samples": samples} | {name: getattr(self, name) for name in names}
 
 
 def run_network(

@@ -1,0 +1,74 @@
+"""How a network is run: bench, chip, time, batch, effects, and what is kept."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xbar.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How a network is run. What changes the answer is logged in the trace; threads and progress do not."""
+
+    bench: str | Path = "sim"
+    seed: int = 0
+    """Number of the chip; chip i of a repeat has seed + i."""
+    at: float | None = None
+    """Time between the end of programming and the first product [s]."""
+    batch: int = 100
+    """Samples that go through the bench together."""
+    dtype: str = "float64"
+    """"float64": exact products; "float32": the faster way."""
+    only: tuple[str, ...] | None = None
+    """Effects to apply; None applies all."""
+    without: tuple[str, ...] = ()
+    """Effects to leave out."""
+    card: str | None = None
+    """Card of the simulated bench; None takes the card of the map."""
+    threads: int | None = None
+    """Threads that share the work; None takes the usable cores. The result does not depend on it."""
+    device: str = "cpu"
+    compensate_drift: bool = False
+    """Scale every matrix by what its summed current lost since programming."""
+    read_back: bool = False
+    """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
+    tiles_per_call: int | None = None
+    error_samples: int = 100
+    """Samples that layer errors are measured on; 0 measures none."""
+    trace: Path | None = None
+    level: str = "outputs"
+    force: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """More that the trace should say (JSON values)."""
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` for numbers that cannot be meant."""
+        for name, value, least in (
+            ("batch", self.batch, 1),
+            ("threads", self.workers, 1),
+            ("error samples", self.error_samples, 0),
+        ):
+            if value < least:
+                raise InputError(f"{name} {value} must be at least {least}")
+        if self.at is not None and not 0 <= self.at < float("inf"):
+            raise InputError(f"time since programming {self.at} s must be finite and not below 0")
+
+    @property
+    def workers(self) -> int:
+        """Get the number of threads in use."""
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @property
+    def is_simulated(self) -> bool:
+        """Get whether the bench is the simulated one, made to the measure of the map."""
+        return str(self.bench) == "sim"
+
+    def logged(self, samples: int) -> dict[str, Any]:
+        """Return what the trace keeps and a replay takes up again."""
+        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back")
+        return {"samples": samples} | {name: getattr(self, name) for name in names}

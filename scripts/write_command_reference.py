@@ -20,10 +20,10 @@ HEAD = """# Commands
 
 Written by `python scripts/write_command_reference.py` from the command line itself; do not edit it by hand.
 
-A mistake of yours is one message with the remedy, and an exit code from [this table](exit-codes.md). `--debug`, anywhere
-in the line, shows the traceback. Results go to standard output, all else to standard error. `--json` prints the same
-figures as JSON; a number that JSON does not have (NaN, infinity) becomes null. A quantity is text with its unit: `"1 day"`,
-`"10 uS"`, `"0.2 V"`.
+A mistake of yours is one message with the remedy, and an exit code from [this table](exit-codes.md). `--debug`,
+anywhere in the line, shows the traceback. Results go to standard output, all else to standard error. `--json` prints
+the same figures as JSON; a number that JSON does not have (NaN, infinity) becomes null. A quantity is text with its
+unit: `"1 day"`, `"10 uS"`, `"0.2 V"`.
 """
 
 

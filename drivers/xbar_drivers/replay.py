@@ -85,6 +85,7 @@ class ReplayDriver(Driver):
             "replay_of": self.path.name,
             "trace": trace.uuid,
             "recorded": dict(trace.header.settings),
+            "remaining": self.remaining,
             "run": trace.provenance.get("run"),
         }
 

@@ -32,6 +32,9 @@ ABSENT = {
 }
 """Effects that this driver does not know, and why."""
 
+UNNAMED_NODE = 4095
+"""Node number in the noise counters of input vectors that came without events; 52 bits number them."""
+
 CELLS_MAX = 2**31
 """Largest number of cells of a simulated bench: 16 GiB of state for each float64 field."""
 
@@ -93,7 +96,7 @@ class SimulatedDriver(Driver):
         self._periphery, self._threads, self._timings = periphery, threads, Timings()
         self._geometry = (arrays, rows, cols)
         self._pool: Executor | None = None
-        self._products = 0
+        self._vectors = 0
 
     @classmethod
     def from_address(cls, rest: str, options: Mapping[str, Any]) -> Self:
@@ -186,8 +189,10 @@ class SimulatedDriver(Driver):
         k, batch, _ = voltages.shape
         cols = self.capabilities.cols if config.columns is None else config.columns
         if events is None:
-            events = (np.uint64(self._products) << np.uint64(32)) | np.arange(batch, dtype=np.uint64)
-        self._products += 1
+            # The last node number is kept free by networks: these vectors share no noise with theirs.
+            numbers = np.arange(self._vectors, self._vectors + batch, dtype=np.uint64)
+            events = (np.uint64(UNNAMED_NODE) << np.uint64(52)) | numbers
+            self._vectors += batch
         inputs = np.broadcast_to(np.asarray(config.input_range, np.float64), (k,))
         outputs = np.asarray(config.output_range, np.float64)
         outputs = np.broadcast_to(outputs[:, None] if outputs.ndim == 1 else outputs, (k, cols))

@@ -247,6 +247,26 @@ def test_views_and_float64_volts_give_the_same_codes_and_compile_nothing() -> No
     assert before == (len(kernel.dac_with_squares.signatures), len(kernel.adc_with_noise.signatures))
 
 
+def test_steps_may_change_from_product_to_product() -> None:
+    """What a product keeps of the last steps is not used for others, also where they change in place."""
+    volts, events = inputs(20, 128)
+    product = make(128, 128)
+    steps = np.full(128, 4e-6)
+
+    def codes(which: ArrayProduct, input_step: float) -> NDArray[Any]:
+        out = np.empty((20, 128), np.int8)
+        which.convert(volts, input_step, steps, events, out)
+        return out
+
+    seen = []
+    for scale, input_step in ((1.0, 0.2 / 127), (0.5, 0.2 / 127), (1.0, 0.4 / 127), (1.0, 0.2 / 127)):
+        steps *= scale
+        seen.append(codes(product, input_step))
+        np.testing.assert_array_equal(seen[-1], codes(make(128, 128), input_step))
+    assert (seen[0] != seen[1]).mean() > 0.5
+    assert (seen[1] != seen[2]).mean() > 0.1
+
+
 def test_an_empty_batch_gives_no_codes() -> None:
     volts, events = inputs(5, 128)
     assert run(make(128, 128), volts[:0], events[:0]).shape == (0, 128)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xbar.bench.bench import Bench
+from xbar.bench.driver import Driver
 from xbar.bench.limits import Limits
 from xbar.bench.operation import OperationKind
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
@@ -68,9 +69,9 @@ def test_requests_hold_what_was_asked(make_driver: Any, make_recorder: Any) -> N
     assert product.events is not None
     assert product.events.dtype == np.uint64
     assert product.events.tolist() == [4, 5, 6]
-    assert by_kind[OperationKind.READ].cells.tolist() == CELLS  # type: ignore[union-attr]  # a read has cells
+    assert by_kind[OperationKind.READ].cells.tolist() == CELLS
     assert by_kind[OperationKind.READ].read == ReadConfig(repeat=2)
-    assert by_kind[OperationKind.SWEEP].voltages.tolist() == [0.1, -0.2]  # type: ignore[union-attr]  # a sweep has volts
+    assert by_kind[OperationKind.SWEEP].voltages.tolist() == [0.1, -0.2]
     assert (by_kind[OperationKind.PULSE].pulse, by_kind[OperationKind.PULSE].count) == (PULSE, 3)
     assert by_kind[OperationKind.WAIT].seconds == 2.0
 
@@ -303,6 +304,12 @@ def test_a_driver_that_does_not_close_is_a_driver_error(make_driver: Any) -> Non
     driver.fail = {"close": OSError("gone")}
     with pytest.raises(DriverError, match="did not close: gone"):
         bench.close()
+    ours = Unsupported("ours")
+    bench = Bench(make_driver())
+    bench._driver.fail = {"close": ours}  # type: ignore[attr-defined]  # the fake driver has it
+    with pytest.raises(Unsupported) as raised:
+        bench.close()
+    assert raised.value is ours
 
 
 # ---- one array
@@ -354,11 +361,8 @@ def test_what_a_driver_need_not_do_is_unsupported(make_driver: Any) -> None:
     """The default bodies of a driver that can only read."""
 
     class ReadOnly(make_driver):  # type: ignore[misc]  # the base comes from a fixture
-        pulse = Bench  # replaced below
+        pulse, mvm, program = Driver.pulse, Driver.mvm, Driver.program
 
-    from xbar.bench.driver import Driver
-
-    ReadOnly.pulse, ReadOnly.mvm, ReadOnly.program = Driver.pulse, Driver.mvm, Driver.program
     bench = Bench(ReadOnly())
     for name in ("pulse", "mvm", "program"):
         with pytest.raises(Unsupported, match="ReadOnly"):

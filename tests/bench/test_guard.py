@@ -102,7 +102,7 @@ def test_a_compliance_above_the_limit_does_not_leave(current: float, bench: Benc
 
 
 @pytest.mark.parametrize("change", [{"width": 1.1e-6}, {"rise": 1e-7}, {"fall": 1e-7}])
-def test_the_energy_of_a_pulse_counts_its_edges(change: dict[str, float], bench: Bench, driver: Any) -> None:
+def test_the_energy_of_a_pulse_counts_its_edges(change: dict[str, Any], bench: Bench, driver: Any) -> None:
     """|V| x compliance x (rise + width + fall) = 2e-11 J is the limit."""
     bench.pulse(0, [[0, 0]], PULSE)
     bench.pulse(0, [[0, 0]], replace(PULSE, voltage=-0.2))
@@ -116,7 +116,7 @@ def test_the_energy_of_a_pulse_counts_its_edges(change: dict[str, float], bench:
     [{name: value} for name in ("width", "rise", "fall") for value in (-1e-9, NAN, INF)]
     + [{"width": 0.0}, {"gate": NAN}, {"gate": INF}],
 )
-def test_a_pulse_without_a_shape_does_not_leave(change: dict[str, float], make_driver: Any) -> None:
+def test_a_pulse_without_a_shape_does_not_leave(change: dict[str, Any], make_driver: Any) -> None:
     """Also where no limit of energy is set."""
     driver = make_driver()
     bench = Bench(driver, limits=Limits(1.0, 1e-3))
@@ -241,10 +241,13 @@ def test_arguments_that_cannot_be_meant_reach_no_driver(what: str, bench: Bench,
 def test_targets_at_the_ends_of_the_range_and_nan_are_allowed(bench: Bench, driver: Any) -> None:
     """Rounding of a float32 map is no target out of range; the driver gets a copy in float64."""
     wanted = np.full((6, 4), 100e-6, np.float32)
-    wanted[0, 0], wanted[1, 1] = 1e-6, np.nan
-    bench.program(0, np.minimum(wanted.astype(np.float64), 100e-6 * (1 + 1e-13)))
+    wanted[0, 0], wanted[0, 1], wanted[1, 1] = 1e-6, np.nextafter(np.float32(100e-6), np.float32(1)), np.nan
+    assert float(wanted[0, 0]) < 1e-6
+    assert float(wanted[0, 1]) > 100e-6
+    bench.program(0, wanted)
     given = driver.seen[-1][1]
     assert given.dtype == np.float64
+    assert (given[0, 0], given[0, 1]) == (1e-6, 100e-6)
     assert np.isnan(given[1, 1])
 
 
@@ -274,7 +277,7 @@ def test_volts_and_events_arrive_in_the_drivers_form(bench: Bench, driver: Any) 
     assert driver.seen[-1][1].dtype == np.float32
     assert driver.seen[-1][3].dtype == np.uint64
     assert driver.seen[-1][3].tolist() == [0, 2**64 - 1]
-    bench.mvm(np.array([1]), np.zeros((1, 2, 6), np.int64), events=None)
+    bench.mvm(np.array([1]).tolist(), np.zeros((1, 2, 6), np.int64), events=None)
     assert driver.seen[-1][0] == (1,)
     assert type(driver.seen[-1][0][0]) is int
     assert driver.seen[-1][1].dtype == np.float64

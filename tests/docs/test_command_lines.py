@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import typer
-from pages import DOCS, ROOT, blocks, command_lines
 from typer.testing import CliRunner
 
+from markdown_pages import DOCS, ROOT, blocks, command_lines
 from xbar.cli.app import app
 
 TUTORIAL = DOCS / "tutorial" / "first-steps.md"

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import DOCS, FENCE, ROOT, read_page
+
+from markdown_pages import DOCS, FENCE, ROOT, read_page
 
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")

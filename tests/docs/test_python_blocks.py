@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from pages import DOCS, ROOT, blocks, read_page
+
+from markdown_pages import DOCS, ROOT, blocks, read_page
 
 PAGES = sorted(
     page
@@ -33,6 +34,7 @@ def test_figures_that_the_page_says_are_printed(
     page = DOCS / "how-to" / "bring-a-network.md"
     test_python_of_the_page_runs(page, tmp_path, monkeypatch)
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("first layer, converters")]
+    assert len(printed) == 1
     assert printed[0].partition(": ")[2] in read_page(page).replace("\n", " ")
 
 

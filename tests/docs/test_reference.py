@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import DOCS, blocks, read_page
 
 import xbar
+from markdown_pages import DOCS, blocks, read_page
 from xbar.bench.bench_file import load_bench_file
 from xbar.bench.operation import OperationKind
 from xbar.bench.status import Status
 from xbar.trace.schema import COLUMNS, END, OPERATION, SLOTS
 
 API, BENCH, TRACE = (DOCS / "reference" / f"{name}.md" for name in ("python-api", "bench-file", "trace-file"))
-ENTRY = re.compile(r"^\* `(\w+)(?:\(([^`]*)\))?`: ", re.MULTILINE)
+ENTRY = re.compile(r"^\* `(\w+)(?:\(([^`]*)\))?`:\s", re.MULTILINE)
 
 
 def test_every_public_name_has_an_entry() -> None:
@@ -25,7 +25,7 @@ def test_every_public_name_has_an_entry() -> None:
 
 def test_signatures_are_those_of_the_code() -> None:
     """Names, order and defaults of the parameters; RunSettings has a table of its own."""
-    said = {m[1]: m[2] for m in re.finditer(ENTRY, read_page(API)) if m[2] is not None}
+    said = {m[1]: " ".join(m[2].split()) for m in re.finditer(ENTRY, read_page(API)) if m[2] is not None}
     assert said.keys() >= {"run_network", "open_bench", "map_network", "ReadConfig", "Pulse"}
     for name, text in said.items():
         if name != "RunSettings":
@@ -33,7 +33,8 @@ def test_signatures_are_those_of_the_code() -> None:
 
 
 def _signature(thing: Any) -> str:
-    parts, starred = [], False
+    parts: list[str] = []
+    starred = False
     for p in inspect.signature(thing).parameters.values():
         if p.kind is p.KEYWORD_ONLY and not starred:
             parts, starred = [*parts, "*"], True

@@ -168,6 +168,7 @@ def test_a_replay_says_what_it_is(record: Record) -> None:
             "replay_of": "t.h5",
             "trace": driver.trace.uuid,
             "recorded": {"nplc": 1},
+            "remaining": 7,
             "run": {"seed": 3},
         }
     assert driver.remaining == 0

@@ -91,6 +91,7 @@ class ArrayProduct:
         check_counter(array, conductances.shape[1])
         self._counter = tuple(np.uint64(n) for n in (array, 0, *key(periphery.seed, Purpose.READ_NOISE)))
         self._code_max, self.half = np.float32(periphery.dac.code_max), rows // 2
+        self._scaled: tuple[Any, tuple[Any, ...]] = (None, ())
         self._top = None if periphery.adc is None else float(periphery.adc.code_max)
 
     def part(self, rows: int, cols: int) -> "ArrayProduct":
@@ -119,9 +120,7 @@ class ArrayProduct:
         if not batch:
             return
         work = _work_space(self.conductances, min(BLOCK, batch))
-        inverse = np.float32(1 / input_step)
-        gain = input_step / output_step
-        spread = None if self.variances is None else (self.spread * gain).astype(np.float32)
+        inverse, gain, spread = self._scales(input_step, output_step)
         for first in range(0, batch, BLOCK):
             n = min(BLOCK, batch - first)
             block, target = _plain(volts[first : first + n], FLOAT32), out[first : first + n]
@@ -139,6 +138,17 @@ class ArrayProduct:
                 np.dot(w.squares, self.variances, out=w.variances)
                 fill_normals(_plain(events[first : first + n], UINT64), *self._counter, w.normals)
             self._finish(w, gain, spread, target)
+
+    def _scales(self, input_step: float, output_step: Floats) -> tuple[Any, ...]:
+        """Return what volts, sums and noise are multiplied by; kept, since steps seldom change between products."""
+        asked = (input_step, output_step.tobytes())
+        # One tuple, taken and put at once: threads may share a product.
+        kept = self._scaled
+        if kept[0] != asked:
+            gain = input_step / output_step
+            spread = None if self.variances is None else (self.spread * gain).astype(np.float32)
+            kept = self._scaled = (asked, (np.float32(1 / input_step), gain, spread))
+        return kept[1]
 
     def _finish(self, w: "_Work", gain: Floats, spread: NDArray[np.float32] | None, out: NDArray[Any]) -> None:
         if self._top is None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
@@ -134,6 +135,8 @@ class Bench:
 
         """
         config = config or VectorConfig()
+        if config.output_range is None:
+            config = replace(config, output_range=self.capabilities.current_max)
         numbers, volts, happenings = checks.product(arrays, voltages, config, events, self.capabilities)
         self.limits.check_voltage(volts, self.capabilities, "mvm")
         request = Request(OperationKind.MVM, numbers, voltages=volts, events=happenings, vector=config)
@@ -252,8 +255,9 @@ class Bench:
         try:
             self._driver.close()
         except Exception as error:
-            if not left:
-                raise DriverError(f"driver {type(self._driver).__name__} did not close: {error}") from error
+            if isinstance(error, XbarError):
+                raise
+            raise DriverError(f"driver {type(self._driver).__name__} did not close: {error}") from error
         finally:
             if left:
                 raise UnsafeError(

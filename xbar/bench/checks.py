@@ -141,7 +141,8 @@ def product(
         raise InputError(f"mvm: {columns} columns asked for; the array has 1 to {capabilities.cols}")
     k = len(numbers)
     _range("input range", config.input_range, ((), (k,)), capabilities.voltage_max, "V")
-    _range("output range", config.output_range, ((), (k,), (k, columns)), capabilities.current_max, "A")
+    output_range = capabilities.current_max if config.output_range is None else config.output_range
+    _range("output range", output_range, ((), (k,), (k, columns)), capabilities.current_max, "A")
     return numbers, values, None if events is None else _events(events, values.shape[1])
 
 

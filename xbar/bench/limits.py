@@ -10,7 +10,6 @@ from xbar.bench.settings import Pulse
 from xbar.errors import LimitError
 from xbar.units import show
 
-
 SLACK = 5e-7
 """Half a part in a million: float32 voltages, and products, of exactly the limit must pass."""
 

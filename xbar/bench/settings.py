@@ -39,8 +39,8 @@ class VectorConfig:
 
     input_range: float | NDArray[np.float64] = 0.2
     """Voltage of the DAC's largest code [V]."""
-    output_range: float | NDArray[np.float64] = 1e-3
-    """Current of the ADC's largest code [A]."""
+    output_range: float | NDArray[np.float64] | None = None
+    """Current of the ADC's largest code [A]; None takes the largest that the bench can measure."""
     columns: int | None = None
     """Bit lines to convert, counted from the first; None converts all of them."""
 

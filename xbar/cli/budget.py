@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def budget(
     mapped_file: Annotated[Path, typer.Argument(metavar="MAPPED.h5", help="Map file, from xbar map.")],
     data: DataFile,
-    seed: Seed = 0,
+    seed: Seed = None,
     at: At = None,
     samples: Samples = None,
     batch: Batch = 100,

@@ -25,7 +25,7 @@ def demo(
     ] = None,
     sample: Annotated[str, typer.Option("--sample", help="fashion-mnist or digits.")] = "fashion-mnist",
     card: Annotated[str, typer.Option("--card", help="Device card.")] = "pcm",
-    seed: Seed = 0,
+    seed: Seed = None,
     budget: Annotated[
         bool, typer.Option("--budget/--no-budget", help="Also measure where the error comes from.")
     ] = True,
@@ -63,7 +63,7 @@ def demo(
     print(_what_next(where, sample, card))
 
 
-def _main_job(sample: str, card: str, seed: int, where: Path) -> tuple[Any, Any, "RunResult"]:
+def _main_job(sample: str, card: str, seed: int | None, where: Path) -> tuple[Any, Any, "RunResult"]:
     from xbar.devices.card_file import load_card
     from xbar.execution.data_file import load_data
     from xbar.execution.run_network import run_network
@@ -85,7 +85,7 @@ def _main_job(sample: str, card: str, seed: int, where: Path) -> tuple[Any, Any,
     return mapped, data, result
 
 
-def _settings(seed: int, trace: Path | None = None) -> Any:
+def _settings(seed: int | None, trace: Path | None = None) -> Any:
     from xbar.cli.options import settings
 
     # Read back only where a trace keeps it: the figure of the arrays shows programmed against target.

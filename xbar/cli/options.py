@@ -18,7 +18,10 @@ DataFile = Annotated[
     str, typer.Option("--data", help="Samples: .npz with x (first axis the samples) and labels y; or sample:NAME.")
 ]
 Bench = Annotated[str, typer.Option("--bench", help="sim, replay:TRACE.h5, or a bench file .toml.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Number of the chip.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Number of the chip; that of the bench file, or 0.", show_default=False),
+]
 At = Annotated[str | None, typer.Option("--at", help="Time since programming, such as '1 day'.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Run the first N samples.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples that go through the bench together.")]

@@ -35,7 +35,7 @@ def run(
     data: DataFile,
     bench: Bench = "sim",
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Chips: seeds SEED, SEED + 1, ...")] = 1,
     at: At = None,
     samples: Samples = None,

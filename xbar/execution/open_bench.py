@@ -8,7 +8,7 @@ from xbar.bench.bench import Bench
 from xbar.bench.bench_file import load_bench_file
 from xbar.bench.limits import Limits
 from xbar.bench.registry import driver_names, make_driver, split_address
-from xbar.errors import UnknownNameError
+from xbar.errors import InputError, UnknownNameError
 from xbar.trace.encoding import Level
 from xbar.trace.recorder import TraceRecorder
 
@@ -55,5 +55,7 @@ def open_bench(
             f"bench {text!r} is neither a driver ({', '.join(driver_names())}) nor a bench file (.toml)"
         )
     driver = make_driver(name, rest, options)
+    if driver.hardware and level == "off":
+        raise InputError(f"bench {text!r} moves real charge and is always traced; choose level outputs or full")
     recorder = None if record is None else TraceRecorder(record, provenance=said, level=level, force=force)
     return Bench(driver, address=text, recorder=recorder, limits=limits)

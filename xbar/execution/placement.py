@@ -30,7 +30,7 @@ def check_fit(bench: Bench, mapped: MappedNetwork) -> None:
     if mapped.card.g_min < low * (1 - 1e-9) or mapped.card.g_max > high * (1 + 1e-9):
         raise InputError(
             f"the map was made for card {mapped.card.name!r}, {show(mapped.card.g_min, 'S')} to "
-            f"{show(mapped.card.g_max, 'S')}; the bench takes {show(low, 'S')} to {show(high, 'S')}. "
+            f"{show(mapped.card.g_max, 'S')}; the card of the bench takes {show(low, 'S')} to {show(high, 'S')}. "
             "Map again with its card"
         )
     largest = max(float(layer.output_range.max()) for layer in mapped.layers)

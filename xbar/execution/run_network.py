@@ -68,7 +68,7 @@ def run_network(
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
     errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
     with _open(mapped, how, count) as bench:
-        how = _as_recorded(bench, how, count)
+        how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
         check_fit(bench, mapped)
         outputs, wall, bench_time = _on_bench(bench, mapped, data, how, errors, progress)
         effects, identity = bench.capabilities.effects, bench.identity
@@ -79,7 +79,18 @@ def run_network(
     layers = () if errors is None else errors.results()
     measured = 0 if errors is None else errors.samples
     return RunResult(
-        outputs, digital, accuracy, layers, measured, effects, how.seed, count, how.at, bench_time, wall, identity.model
+        outputs,
+        digital,
+        accuracy,
+        layers,
+        measured,
+        effects,
+        how.seed or 0,
+        count,
+        how.at,
+        bench_time,
+        wall,
+        identity.model,
     )
 
 
@@ -103,7 +114,9 @@ def repeat_network(
         trace = how.trace
         if trace is not None and chips > 1:
             trace = trace.with_name(f"{trace.stem}.chip{chip}{trace.suffix}")
-        one = replace(how, seed=how.seed + chip, trace=trace, error_samples=how.error_samples if chip == 0 else 0)
+        one = replace(
+            how, seed=(how.seed or 0) + chip, trace=trace, error_samples=how.error_samples if chip == 0 else 0
+        )
         results.append(run_network(mapped, inputs, labels, settings=one, progress=progress))
     return RepeatResult(tuple(results))
 
@@ -131,23 +144,19 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
-    options: dict[str, Any] = {}
+    given = {"card": how.card, "seed": how.seed, "threads": how.threads, "only": how.only}
+    given |= {"without": how.without or None, "dtype": how.dtype if how.dtype != "float64" else None}
+    given |= {"device": how.device if how.device != "cpu" else None}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if how.is_simulated:
         rows, cols = mapped.tile
-        options = {"card": mapped.card, "arrays": mapped.arrays, "rows": rows, "cols": cols, "seed": how.seed}
-        options |= {
-            "dtype": how.dtype,
-            "threads": how.workers,
-            "device": how.device,
-            "only": how.only,
-            "without": how.without,
-        }
-        if how.card is not None:
-            options["card"] = how.card
-    elif how.only is not None or how.without or how.card is not None:
-        raise InputError(
-            "effects and card belong to the simulated bench; set them in the bench file, or use --bench sim"
-        )
+        size = {"arrays": mapped.arrays, "rows": rows, "cols": cols}
+        options = {"card": mapped.card, **size, **options, "threads": how.workers}
+    elif str(how.bench).startswith("replay:"):
+        fixed = sorted(options.keys() - {"threads", "seed", "dtype"})
+        if fixed:
+            raise InputError(f"{', '.join(fixed)} belong to the simulated bench; a trace replays as it was recorded")
+        options = {}
     said = {
         "run": how.logged(count),
         "network": {"sha256": mapped.network.sha256},
@@ -155,6 +164,14 @@ def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
         **how.provenance,
     }
     return open_bench(how.bench, record=how.trace, level=how.level, force=how.force, provenance=said, **options)  # type: ignore[arg-type]  # the level is checked by the recorder
+
+
+def _seed(bench: Bench, how: RunSettings) -> int:
+    """Return the number of the chip that stands on the bench: its own word, where it has one."""
+    said = bench.settings
+    recorded = said.get("recorded")
+    own = said.get("seed", recorded.get("seed") if isinstance(recorded, dict) else None)
+    return own if isinstance(own, int) else how.seed or 0
 
 
 def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
@@ -173,7 +190,6 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             how,
             batch=int(recorded["batch"]),
             at=at,
-            seed=int(recorded["seed"]),
             dtype=str(recorded["dtype"]),
             compensate_drift=bool(recorded["compensate_drift"]),
             read_back=bool(recorded["read_back"]),

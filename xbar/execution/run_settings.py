@@ -14,8 +14,8 @@ class RunSettings:
     """How a network is run. What changes the answer is logged in the trace; threads and progress do not."""
 
     bench: str | Path = "sim"
-    seed: int = 0
-    """Number of the chip; chip i of a repeat has seed + i."""
+    seed: int | None = None
+    """Number of the chip; chip i of a repeat has seed + i. None takes that of the bench file, or 0."""
     at: float | None = None
     """Time between the end of programming and the first product [s]."""
     batch: int = 100

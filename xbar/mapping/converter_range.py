@@ -20,7 +20,7 @@ CALIBRATED = (
 UNCALIBRATED = (
     "no calibration data. Inputs: each vector is scaled to the whole range; outputs: for inputs of one sign spread "
     f"evenly over the range, mean plus {SPREAD:g} standard deviations, at most the sum of a bit line. "
-    "--calibrate DATA.npz gives finer steps"
+    "--calibrate DATA.npz measures them instead"
 )
 
 
@@ -31,8 +31,7 @@ def expected_range(targets: Floats, read_voltage: float) -> Floats:
     """
     total = targets.sum(axis=1)
     spread = np.sqrt(np.square(targets).sum(axis=1) / 12)
-    expected: Floats = read_voltage * np.minimum(total / 2 + SPREAD * spread, np.maximum(total, 1e-30))
-    return expected
+    return _at_least(read_voltage * np.minimum(total / 2 + SPREAD * spread, total))
 
 
 @dataclass
@@ -68,6 +67,10 @@ class RangeRecord:
                 self.targets.reshape(-1, *self.targets.shape[2:]).astype(np.float64), read_voltage
             )
         current = self.largest_sum.reshape(down * across, columns).astype(np.float64) * (read_voltage / largest)
-        # A bit line that carried nothing still needs a range: the floor is a thousandth of the layer's largest.
-        floor = max(float(current.max()) * 1e-3, 1e-15)
-        return largest, np.maximum(current * MARGIN, floor)
+        return largest, _at_least(current * MARGIN)
+
+
+def _at_least(ranges: Floats) -> Floats:
+    """Return ranges above 0: a bit line that carried nothing still needs one, a thousandth of the layer's largest."""
+    floored: Floats = np.maximum(ranges, max(float(ranges.max()) * 1e-3, 1e-15))
+    return floored

@@ -42,7 +42,7 @@ NOT_YET = frozenset(
     }
 )
 """Other operators with matrix products inside, which run digitally so far."""
-MOST_NODES = 4096
+MOST_NODES = 4095
 """Analog nodes of a network: the random numbers of a node are addressed by 12 bits."""
 
 
@@ -71,7 +71,7 @@ def place_nodes(model: ModelProto, samples: int) -> tuple[dict[int, AnalogNode],
         The analog nodes by position in the graph, and one report per node.
 
     Raises:
-        Unsupported: no node is analog, or more than 4096 are.
+        Unsupported: no node is analog, or more than 4095 are.
         FormatError: a weight is NaN or infinite.
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}

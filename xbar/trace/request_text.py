@@ -24,7 +24,7 @@ def encode_request(request: Request) -> str:
     if request.vector is not None:
         values["vector"] = {
             "input_range": list(np.shape(request.vector.input_range)),
-            "output_range": list(np.shape(request.vector.output_range)),
+            "output_range": list(np.asarray(request.vector.output_range).shape),
             "columns": None if request.vector.columns is None else int(request.vector.columns),
         }
     if request.kind is OperationKind.SWEEP and request.cells is not None:

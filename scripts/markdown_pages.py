@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\S*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -29,9 +29,7 @@ def read_page(page: Path) -> str:
 def blocks(page: Path) -> list[CodeBlock]:
     """Return the fenced blocks of a page in order."""
     text = read_page(page)
-    return [
-        CodeBlock(m[1], m[2].strip(), m[3], text.count("\n", 0, m.start()) + 2) for m in re.finditer(FENCE, text)
-    ]
+    return [CodeBlock(m[1], m[2].strip(), m[3], text.count("\n", 0, m.start()) + 2) for m in re.finditer(FENCE, text)]
 
 
 def command_lines(page: Path, *languages: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_histogram_counts_the_cells_in_use(mapped: MappedNetwork) -> None:
 
 def test_use_is_the_share_of_the_array(mapped: MappedNetwork) -> None:
     (panel,) = (a for a in map_figure(mapped).axes if a.get_ylabel() == "cells in use [%]")
-    assert np.mean(_heights(panel)) == pytest.approx(100 * mapped.summary()["use"])
+    assert np.mean(_heights(panel)) == pytest.approx(100 * mapped.to_dict()["use"])
 
 
 def test_scales_are_those_of_real_columns_per_microsiemens(mapped: MappedNetwork) -> None:

@@ -125,7 +125,7 @@ def test_a_map_file_gives_the_map_back(mapped: MappedNetwork, tmp_path: Path) ->
     save_map(mapped, tmp_path / "m.h5")
     back = load_map(tmp_path / "m.h5")
     assert map_hash(back) == map_hash(mapped)
-    assert back.summary() == mapped.summary()
+    assert back.to_dict() == mapped.to_dict()
     assert back.card == mapped.card
     assert back.network.model_bytes == mapped.network.model_bytes
     for one, two in zip(mapped.matrices, back.matrices, strict=True):

@@ -54,7 +54,7 @@ def map_command(
     if calibrate is not None:
         samples = load_data(sample_or_file(calibrate, "calibration")).inputs
     mapped = map_network(network, device, tile=shape, encoding=encoding, calibration=samples, keep=keep)
-    summary = mapped.summary()
+    summary = mapped.to_dict()
     left = [entry for entry in summary["digital"] if entry["weights"]]
     if strict and left:
         raise InputError(

@@ -1,7 +1,7 @@
 """The device card: the range of a device and the laws of what its cells do."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from xbar.devices.drift import Drift
@@ -28,7 +28,7 @@ class DeviceCard:
     title: str
     source: str
     """Where the device and its numbers come from."""
-    text: str
+    text: str = field(repr=False)
     """The card file, line ends normalised, to be embedded in maps and traces; also of a card with laws switched off."""
     sha256: str
     """SHA-256 of `text` in UTF-8, hexadecimal."""

@@ -1,7 +1,7 @@
 """What a run gives: typed, prints well, turns into dicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from xbar.units import show
 class RunResult:
     """One chip's run."""
 
-    outputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, NDArray[Any]] = field(repr=False)
     """The analog network's outputs by name, axis 0 the samples."""
-    digital_outputs: Mapping[str, NDArray[Any]]
+    digital_outputs: Mapping[str, NDArray[Any]] = field(repr=False)
     """The digital network's outputs by name."""
     accuracy: Accuracy | None
     """None where the data have no labels."""

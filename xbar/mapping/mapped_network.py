@@ -71,7 +71,20 @@ class MappedNetwork:
         """Get the number of arrays that the map needs."""
         return sum(matrix.grid.tiles for matrix in self.matrices)
 
-    def summary(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        """Return one line: conductances are many."""
+        used = f"{len(self.layers)} layers on {self.arrays} arrays of {self.tile[0]} x {self.tile[1]}"
+        return f"<MappedNetwork: {used}, card {self.card.name!r}>"
+
+    def __str__(self) -> str:
+        """Return the map in a few lines: each layer, its tiles and how much of them it uses."""
+        lines = [repr(self)[1:-1]]
+        for row in self.to_dict()["layers"]:
+            shape = f"{row['inputs']} x {row['outputs']} weights, {row['tiles']} tiles"
+            lines.append(f"  {row['name']}: {shape}, {row['use']:.1%} used, {row['clipped']} clipped")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
         """Return what `xbar map` reports, as JSON values."""
         cells = self.tile[0] * self.tile[1]
         rows = []

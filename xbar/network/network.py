@@ -64,6 +64,11 @@ class Network:
         held = {tensor.name: tensor for tensor in model.graph.initializer}
         self._constants = {name: numpy_helper.to_array(held[name]) for name in self.outputs if name in held}
 
+    def __repr__(self) -> str:
+        """Return one line."""
+        inputs = ", ".join(spec.name for spec in self.inputs)
+        return f"<Network: {len(self.nodes)} analog nodes, {inputs} -> {', '.join(self.outputs)}>"
+
     @classmethod
     def from_bytes(cls, model_bytes: bytes) -> Self:
         """Build from a serialised ONNX model without external data, normalised or not.

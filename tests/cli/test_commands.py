@@ -76,6 +76,19 @@ def test_repeat_is_over_chips(run: Run, digits_file: Path) -> None:
     assert sorted(path.name for path in Path().glob("t.*")) == ["t.chip0.h5", "t.chip1.h5", "t.chip2.h5"]
 
 
+def test_the_level_of_a_trace(run: Run, digits_file: Path) -> None:
+    """A full trace holds the input voltages and replays like any other; `off` writes none."""
+    data = ("--data", "sample:digits", "--samples", 20)
+    assert run("run", digits_file, *data, "--trace", "full.h5", "--record", "full", "--flush", "every").code == 0
+    with xbar.open_trace("full.h5") as trace:
+        volts = [operation.request.voltages for operation in trace]
+        largest = [float(np.abs(v).max()) for v in volts if v is not None]
+    assert max(largest) == pytest.approx(0.2, rel=1e-3)
+    assert run("run", digits_file, *data, "--bench", "replay:full.h5").code == 0
+    assert run("run", digits_file, *data, "--trace", "off.h5", "--record", "off").code == 0
+    assert not Path("off.h5").exists()
+
+
 def test_read_and_sweep(run: Run) -> None:
     read = run(
         "read", "--card", "pcm", "--size", "6x5", "--target", "10 uS", "--json", "-o", "r.png", "--trace", "r.h5"

@@ -23,6 +23,17 @@ Seed = Annotated[
     typer.Option("--seed", min=0, help="Number of the chip; that of the bench file, or 0.", show_default=False),
 ]
 At = Annotated[str | None, typer.Option("--at", help="Time since programming, such as '1 day'.")]
+Record = Annotated[
+    str, typer.Option("--record", help="What the trace keeps of products: outputs, full (input voltages too), off.")
+]
+Flush = Annotated[
+    str | None,
+    typer.Option(
+        "--flush",
+        help="Make the trace safe after every operation ('every') or after SECONDS ('0.25').",
+        show_default=False,
+    ),
+]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Run the first N samples.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples that go through the bench together.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float64: exact products; float32: the faster way.")]
@@ -47,6 +58,21 @@ def load_samples(text: str, samples: int | None) -> "Data":
     from xbar.execution.data_file import load_data
 
     return load_data(sample_or_file(text, "data")).first(samples)
+
+
+def flush_seconds(text: str | None) -> float | None:
+    """Return seconds between flushes: 0 for "every", a number of seconds otherwise; None stays None."""
+    if text is None:
+        return None
+    if text == "every":
+        return 0.0
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError(f"flush {text!r} is neither 'every' nor a number of seconds, for example 0.25")
+    return value
 
 
 def seconds(text: str | None) -> float | None:

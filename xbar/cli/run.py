@@ -14,11 +14,14 @@ from xbar.cli.options import (
     DataFile,
     Device,
     Dtype,
+    Flush,
     Force,
     Json,
+    Record,
     Samples,
     Seed,
     Threads,
+    flush_seconds,
     load_samples,
     seconds,
     settings,
@@ -35,6 +38,8 @@ def run(
     data: DataFile,
     bench: Bench = "sim",
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
+    record: Record = "outputs",
+    flush: Flush = None,
     seed: Seed = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Chips: seeds SEED, SEED + 1, ...")] = 1,
     at: At = None,
@@ -91,6 +96,8 @@ def run(
         read_back=read_back,
         error_samples=error_samples,
         trace=trace,
+        level=record,
+        flush=flush_seconds(flush),
         force=force,
     )
     mapped = load_map(mapped_file)
@@ -110,7 +117,7 @@ def run(
         print_json(result.to_dict())
     else:
         print_result(result)
-    if trace is not None:
+    if trace is not None and record != "off":
         note(f"wrote {trace}" if repeat == 1 else f"wrote {repeat} traces, {trace.stem}.chip0{trace.suffix} and on")
 
 

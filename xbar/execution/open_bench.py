@@ -18,6 +18,7 @@ def open_bench(
     *,
     record: str | Path | None = None,
     level: Level = "outputs",
+    flush: float | None = None,
     force: bool = False,
     limits: Limits | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -29,6 +30,7 @@ def open_bench(
         address: "sim" for the simulated bench, "replay:TRACE.h5" for a recorded one, or a bench file "lab.toml".
         record: trace file to write, or None.
         level: "outputs", "full" (input codes too) or "off".
+        flush: seconds between flushes of the trace, 0 after every operation; None is 0.25 s where simulated.
         force: rename a trace of that name instead of refusing.
         limits: what the bench may do; those of the bench file or the driver's own ranges where None.
         provenance: what the trace should say about the run besides what it finds out itself (JSON values).
@@ -57,5 +59,7 @@ def open_bench(
     driver = make_driver(name, rest, options)
     if driver.hardware and level == "off":
         raise InputError(f"bench {text!r} moves real charge and is always traced; choose level outputs or full")
-    recorder = None if record is None else TraceRecorder(record, provenance=said, level=level, force=force)
+    recorder = (
+        None if record is None else TraceRecorder(record, provenance=said, level=level, flush_every=flush, force=force)
+    )
     return Bench(driver, address=text, recorder=recorder, limits=limits)

@@ -163,7 +163,9 @@ def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
         "map": {"sha256": map_hash(mapped), "tile": list(mapped.tile), "arrays": mapped.arrays},
         **how.provenance,
     }
-    return open_bench(how.bench, record=how.trace, level=how.level, force=how.force, provenance=said, **options)  # type: ignore[arg-type]  # the level is checked by the recorder
+    return open_bench(
+        how.bench, record=how.trace, level=how.level, flush=how.flush, force=how.force, provenance=said, **options
+    )
 
 
 def _seed(bench: Bench, how: RunSettings) -> int:

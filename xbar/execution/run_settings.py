@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xbar.errors import InputError
+from xbar.trace.encoding import Level
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class RunSettings:
     error_samples: int = 100
     """Samples that layer errors are measured on; 0 measures none."""
     trace: Path | None = None
-    level: str = "outputs"
+    level: Level = "outputs"
+    """What the trace keeps of products: "outputs", "full" (input voltages too) or "off"."""
+    flush: float | None = None
+    """Seconds between flushes of the trace, 0 after every operation; None takes 0.25 s where simulated."""
     force: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """More that the trace should say (JSON values)."""

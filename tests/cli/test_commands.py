@@ -89,6 +89,19 @@ def test_the_level_of_a_trace(run: Run, digits_file: Path) -> None:
     assert not Path("off.h5").exists()
 
 
+def test_replay_needs_nothing_but_the_trace(run: Run, digits_file: Path) -> None:
+    data = ("--data", "sample:digits", "--samples", 30)
+    told = run("run", digits_file, *data, "--trace", "t.h5")
+    assert "holds map, data and command line" in told.err
+    shown = run("replay", "t.h5")
+    assert shown.code == 0
+    assert shown.out.splitlines()[-1] == "reproduced"
+    report = json.loads(run("replay", "t.h5", "--json").out)
+    assert report["reproduced"] is True
+    assert run("run", digits_file, *data, "--trace", "bare.h5", "--no-embed").code == 0
+    assert run("replay", "bare.h5").code == 3
+
+
 def test_read_and_sweep(run: Run) -> None:
     read = run(
         "read", "--card", "pcm", "--size", "6x5", "--target", "10 uS", "--json", "-o", "r.png", "--trace", "r.h5"
@@ -145,7 +158,7 @@ def test_demo_writes_map_trace_and_figures(run: Run) -> None:
     assert shown.code == 0
     assert {path.name for path in Path("xbar-demo").iterdir()} == {"mapped.h5", "trace.h5", "demo.png", "arrays.png"}
     assert "main job" in shown.out
-    assert "--bench replay:" in shown.out
+    assert f"replay {Path('xbar-demo') / 'trace.h5'}" in shown.out
     again = run("demo", "--sample", "digits", "--no-budget", "--json")
     assert json.loads(again.out)["folder"] == "xbar-demo-2"
     assert run("demo", "xbar-demo", "--no-budget").code == 3

@@ -1,7 +1,7 @@
 """The bench: what people use. Every operation is checked, given to the driver, recorded, and only then returned."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -183,6 +183,11 @@ class Bench:
         checks.seconds(seconds)
         request = Request(OperationKind.WAIT, seconds=float(seconds))
         self._operate(request, lambda: self._driver.wait(float(seconds)))
+
+    def conclude(self, result: Mapping[str, Any]) -> None:
+        """Let the trace keep what the operations gave (JSON values), such as an accuracy; nothing without a trace."""
+        if self._recorder is not None:
+            self._recorder.conclude(result)
 
     # ---- the one way to the driver
 

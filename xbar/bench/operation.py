@@ -86,5 +86,8 @@ class Recorder(Protocol):
     def flush(self) -> None:
         """Return when everything recorded so far is safe."""
 
+    def conclude(self, result: Mapping[str, Any]) -> None:
+        """Keep what the recorded operations gave (JSON values); at most once, before `close`."""
+
     def close(self, status: str) -> None:
         """End with "ok", "aborted" or "failed"; idempotent."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xbar.cli import budget, cards, demo, map, plot, read, run, sweep
+from xbar.cli import budget, cards, demo, map, plot, read, replay, run, sweep
 from xbar.cli.errors import reports_errors
 from xbar.version import __version__
 
@@ -44,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "map": map.map_command,
     "run": run.run,
+    "replay": replay.replay,
     "budget": budget.budget,
     "read": read.read,
     "sweep": sweep.sweep,

@@ -121,7 +121,7 @@ def _what_next(where: Path, sample: str, card: str) -> str:
   arrays.png target, read and programmed conductances of one array, output codes
 
 next:
-  {xbar} run {where / "mapped.h5"} --data sample:{sample} --bench replay:{where / "trace.h5"}
+  {xbar} replay {where / "trace.h5"}
   {xbar} run {where / "mapped.h5"} --data sample:{sample} --at "1 day" --compensate-drift
   {xbar} plot {where / "mapped.h5"} -o {where / "map.png"}
   {xbar} map YOUR.onnx --card {card} --calibrate DATA.npz -o yours.h5"""

@@ -34,6 +34,9 @@ Flush = Annotated[
         show_default=False,
     ),
 ]
+NoEmbed = Annotated[
+    bool, typer.Option("--no-embed", help="Leave map and data out of the trace; xbar replay then needs them.")
+]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Run the first N samples.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples that go through the bench together.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="float64: exact products; float32: the faster way.")]

@@ -17,6 +17,7 @@ from xbar.cli.options import (
     Flush,
     Force,
     Json,
+    NoEmbed,
     Record,
     Samples,
     Seed,
@@ -40,6 +41,7 @@ def run(
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
     record: Record = "outputs",
     flush: Flush = None,
+    no_embed: NoEmbed = False,
     seed: Seed = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Chips: seeds SEED, SEED + 1, ...")] = 1,
     at: At = None,
@@ -73,6 +75,7 @@ def run(
     from xbar.execution.run_network import repeat_network, run_network
     from xbar.hdf5 import check_new_path
     from xbar.mapping.map_file import load_map
+    from xbar.trace.embedded import read_embedded
 
     for path in (trace, outputs):
         if path is not None:
@@ -98,6 +101,7 @@ def run(
         trace=trace,
         level=record,
         flush=flush_seconds(flush),
+        embed=not no_embed,
         force=force,
     )
     mapped = load_map(mapped_file)
@@ -118,7 +122,12 @@ def run(
     else:
         print_result(result)
     if trace is not None and record != "off":
-        note(f"wrote {trace}" if repeat == 1 else f"wrote {repeat} traces, {trace.stem}.chip0{trace.suffix} and on")
+        held = "map, data and command line" if repeat == 1 and read_embedded(trace) else "the command line"
+        note(
+            f"wrote {trace} (holds {held})"
+            if repeat == 1
+            else f"wrote {repeat} traces, {trace.stem}.chip0{trace.suffix} and on"
+        )
 
 
 def _write_outputs(path: Path, force: bool, result: "RunResult | RepeatResult") -> None:

@@ -20,6 +20,7 @@ def open_bench(
     level: Level = "outputs",
     flush: float | None = None,
     force: bool = False,
+    embedded: Mapping[str, bytes] | None = None,
     limits: Limits | None = None,
     provenance: Mapping[str, Any] | None = None,
     **options: Any,
@@ -32,6 +33,7 @@ def open_bench(
         level: "outputs", "full" (input codes too) or "off".
         flush: seconds between flushes of the trace, 0 after every operation; None is 0.25 s where simulated.
         force: rename a trace of that name instead of refusing.
+        embedded: whole files that travel with the trace, by name.
         limits: what the bench may do; those of the bench file or the driver's own ranges where None.
         provenance: what the trace should say about the run besides what it finds out itself (JSON values).
         options: of the driver, over those of the bench file. Simulated: card, arrays, rows, cols, seed, dac_bits,
@@ -60,6 +62,8 @@ def open_bench(
     if driver.hardware and level == "off":
         raise InputError(f"bench {text!r} moves real charge and is always traced; choose level outputs or full")
     recorder = (
-        None if record is None else TraceRecorder(record, provenance=said, level=level, flush_every=flush, force=force)
+        None
+        if record is None
+        else TraceRecorder(record, provenance=said, level=level, flush_every=flush, force=force, embedded=embedded)
     )
     return Bench(driver, address=text, recorder=recorder, limits=limits)

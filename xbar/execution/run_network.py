@@ -13,6 +13,7 @@ from xbar.bench.bench import Bench
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
 from xbar.execution.drift_compensation import factors, total_currents
+from xbar.execution.embedding import data_hash, embedded_files, kept_result
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
 from xbar.execution.placement import check_fit, program, read_back
@@ -67,31 +68,30 @@ def run_network(
     digital = run_digital(mapped.network, data)
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
     errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
-    with _open(mapped, how, count) as bench:
+    with _open(mapped, how, data, labels) as bench:
         how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
         check_fit(bench, mapped)
         outputs, wall, bench_time = _on_bench(bench, mapped, data, how, errors, progress)
-        effects, identity = bench.capabilities.effects, bench.identity
         _check_used_up(bench)
-    accuracy = None
-    if right is not None and labels is not None:
-        accuracy = compare(right, correct(outputs[mapped.network.outputs[0]], labels))
-    layers = () if errors is None else errors.results()
-    measured = 0 if errors is None else errors.samples
-    return RunResult(
-        outputs,
-        digital,
-        accuracy,
-        layers,
-        measured,
-        effects,
-        how.seed or 0,
-        count,
-        how.at,
-        bench_time,
-        wall,
-        identity.model,
-    )
+        accuracy = None
+        if right is not None and labels is not None:
+            accuracy = compare(right, correct(outputs[mapped.network.outputs[0]], labels))
+        result = RunResult(
+            outputs,
+            digital,
+            accuracy,
+            () if errors is None else errors.results(),
+            0 if errors is None else errors.samples,
+            bench.capabilities.effects,
+            how.seed or 0,
+            count,
+            how.at,
+            bench_time,
+            wall,
+            bench.identity.model,
+        )
+        bench.conclude(kept_result(result))
+    return result
 
 
 def repeat_network(
@@ -143,7 +143,7 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
     return clean
 
 
-def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
+def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray[Any] | None) -> Bench:
     given = {"card": how.card, "seed": how.seed, "threads": how.threads, "only": how.only}
     given |= {"without": how.without or None, "dtype": how.dtype if how.dtype != "float64" else None}
     given |= {"device": how.device if how.device != "cpu" else None}
@@ -158,13 +158,21 @@ def _open(mapped: MappedNetwork, how: RunSettings, count: int) -> Bench:
             raise InputError(f"{', '.join(fixed)} belong to the simulated bench; a trace replays as it was recorded")
         options = {}
     said = {
-        "run": how.logged(count),
+        "run": how.logged(len(next(iter(data.values())))),
+        "data": {"sha256": data_hash(data, labels)},
         "network": {"sha256": mapped.network.sha256},
         "map": {"sha256": map_hash(mapped), "tile": list(mapped.tile), "arrays": mapped.arrays},
         **how.provenance,
     }
     return open_bench(
-        how.bench, record=how.trace, level=how.level, flush=how.flush, force=how.force, provenance=said, **options
+        how.bench,
+        record=how.trace,
+        level=how.level,
+        flush=how.flush,
+        force=how.force,
+        embedded=embedded_files(mapped, data, labels) if how.embed and how.trace is not None else None,
+        provenance=said,
+        **options,
     )
 
 

@@ -42,6 +42,8 @@ class RunSettings:
     trace: Path | None = None
     level: Level = "outputs"
     """What the trace keeps of products: "outputs", "full" (input voltages too) or "off"."""
+    embed: bool = True
+    """Let map and data travel with the trace, up to 64 MB, so that `xbar replay` needs nothing else."""
     flush: float | None = None
     """Seconds between flushes of the trace, 0 after every operation; None takes 0.25 s where simulated."""
     force: bool = False

@@ -15,11 +15,14 @@ from xbar.trace.header_text import encode_header, to_json
 from xbar.trace.provenance import now
 from xbar.trace.schema import (
     COLUMNS,
+    EMBEDDED,
     FORMAT,
     OPERATION,
     OPERATION_COLUMN,
     OPERATION_UNITS,
     PAGE,
+    RESULT,
+    RESULT_BYTES,
     RUNNING,
     STATUS_BYTES,
     TIME_BYTES,
@@ -39,6 +42,10 @@ class TraceFile:
     columns: dict[str, GrowingColumn]
     operations: GrowingColumn
 
+    def set_result(self, text: str) -> None:
+        """Overwrite the result in place; `text` has at most `RESULT_BYTES` bytes in UTF-8."""
+        self.file[f"run/{RESULT}"][()] = np.bytes_(text.encode())
+
     def set_end(self, status: str) -> None:
         """Overwrite status and end time in place; no object is created for it."""
         run = self.file["run"]
@@ -46,8 +53,12 @@ class TraceFile:
         run["end_time"][()] = np.bytes_(now().encode().ljust(TIME_BYTES))
 
 
-def create_file(path: Path, header: Header, provenance: Mapping[str, Any], level: str) -> TraceFile:
+def create_file(
+    path: Path, header: Header, provenance: Mapping[str, Any], level: str, embedded: Mapping[str, bytes]
+) -> TraceFile:
     """Make a trace file with everything in it but rows, and open it to readers.
+
+    `embedded` are whole files that travel with the trace, by name.
 
     The file must not exist. Raises `OSError` or `RuntimeError` where the system refuses; no file is left then.
     """
@@ -57,6 +68,7 @@ def create_file(path: Path, header: Header, provenance: Mapping[str, Any], level
         run = _entry(file, header, provenance, level)
         for name, text in texts.items():
             hdf5.write_text(run, name, text)
+        _embed(run, embedded)
         trace = _columns(file, run, header)
         _views(run, "output_codes" if "mvm" in header.capabilities.native else "cell_currents")
         file.flush()
@@ -106,6 +118,14 @@ def _entry(file: Any, header: Header, provenance: Mapping[str, Any], level: str)
         for key, value in values.items():
             hdf5.write_text(group, key.replace("/", "_"), value)
     return run
+
+
+def _embed(run: Any, embedded: Mapping[str, bytes]) -> None:
+    """Write files that travel with the trace, and room for the result of what is recorded."""
+    group = _group(run, EMBEDDED, "NXcollection")
+    for name, content in embedded.items():
+        group.create_dataset(name, data=np.frombuffer(content, np.uint8))
+    run.create_dataset(RESULT, data=np.bytes_(b""), dtype=f"S{RESULT_BYTES}")
 
 
 def _plain(values: Any) -> dict[str, str]:

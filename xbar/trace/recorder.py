@@ -16,7 +16,7 @@ from xbar.trace.encoding import EncodedOperation, Level, encode
 from xbar.trace.header_text import to_json
 from xbar.trace.layout import TraceFile, create_file
 from xbar.trace.provenance import collect
-from xbar.trace.schema import END, OPERATION
+from xbar.trace.schema import END, OPERATION, RESULT_BYTES
 
 SIMULATED_FLUSH = 0.25
 """Seconds between flushes on a simulated bench unless the caller says otherwise."""
@@ -32,6 +32,7 @@ class TraceRecorder:
             "note". Versions, machine, command line, time and uuid are added.
         level: "outputs" keeps products' inputs as one projection each, "full" as they were asked, "off" keeps nothing.
         flush_every: seconds between flushes, 0 for every operation; None is 0 on hardware and 0.25 otherwise.
+        embedded: whole files that travel with the trace, by name.
         force: rename a file that stands at `path` instead of refusing.
         clock: monotonic time [s] that flushes go by.
         wall: time of the wall clock, seconds since 1970.
@@ -49,6 +50,7 @@ class TraceRecorder:
         provenance: Mapping[str, Any],
         level: Level = "outputs",
         flush_every: float | None = None,
+        embedded: Mapping[str, bytes] | None = None,
         force: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -67,6 +69,7 @@ class TraceRecorder:
         """Operations that were appended."""
         self.acknowledged = 0
         """Operations that are safe: their flush has returned."""
+        self._embedded, self._result = dict(embedded or {}), ""
         self._provenance = automatic | dict(provenance)
         self._flush_every, self._force, self._clock, self._wall = flush_every, force, clock, wall
         self._trace: TraceFile | None = None
@@ -84,7 +87,7 @@ class TraceRecorder:
             self._flush_every = 0.0 if header.capabilities.hardware else SIMULATED_FLUSH
         new_path(self.path, self._force)
         try:
-            self._trace = create_file(self.path, header, self._provenance, self.level)
+            self._trace = create_file(self.path, header, self._provenance, self.level, self._embedded)
         except (OSError, RuntimeError) as error:
             raise FileError(f"trace {self.path} cannot be made ({error}); choose another folder") from error
         self._writer = BlockWriter(self._trace.columns)
@@ -119,6 +122,16 @@ class TraceRecorder:
             self._fail(error)
             raise
 
+    def conclude(self, result: Mapping[str, Any]) -> None:
+        """Keep what the recorded run gave (JSON values); written when the trace is closed.
+
+        Raises `InputError` for values that are not JSON or take more than 64 kB.
+        """
+        text = to_json(result, "result")
+        if len(text.encode()) > RESULT_BYTES:
+            raise InputError(f"result takes {len(text.encode())} bytes; a trace has room for {RESULT_BYTES}")
+        self._result = text
+
     def close(self, status: str = "ok") -> None:
         """End the trace with "ok", "aborted" or "failed"; idempotent.
 
@@ -137,6 +150,8 @@ class TraceRecorder:
         except (OSError, RuntimeError) as error:
             self._failed, failure = True, error
         try:
+            if self._result:
+                trace.set_result(self._result)
             trace.set_end("failed" if self._failed else status)
         except (OSError, RuntimeError) as error:
             failure = failure or error

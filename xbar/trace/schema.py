@@ -141,3 +141,13 @@ def code_type(adc_bits: int | None) -> str:
     if adc_bits is not None and adc_bits <= 8:
         return "<i1"
     return "<i2" if adc_bits is not None and adc_bits <= 16 else "<i4"
+
+
+EMBEDDED = "embedded"
+"""Group of the files that travel with a trace, each a dataset of bytes."""
+
+RESULT = "result"
+"""Text (JSON) of what the recorded run gave; empty where it did not end."""
+
+RESULT_BYTES = 65536
+"""Room for the result."""

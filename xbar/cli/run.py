@@ -73,8 +73,10 @@ def run(
 ) -> None:
     """Program the arrays, run the samples, and report accuracy, layer errors, effects and times."""
     from xbar.execution.run_network import repeat_network, run_network
+    from xbar.execution.trace_size import trace_size
     from xbar.hdf5 import check_new_path
     from xbar.mapping.map_file import load_map
+    from xbar.network.named_inputs import named_inputs
     from xbar.trace.embedded import read_embedded
 
     for path in (trace, outputs):
@@ -106,6 +108,9 @@ def run(
     )
     mapped = load_map(mapped_file)
     found = load_samples(data, samples)
+    if trace is not None:
+        size = trace_size(mapped, named_inputs(mapped.network, found.inputs), batch=batch, level=how.level)
+        note(f"the trace of each chip will take about {max(size / 1e6, 0.1):.1f} MB" if size else "no trace is kept")
     with progress() as shown:
         if repeat > 1:
             result: RunResult | RepeatResult = repeat_network(

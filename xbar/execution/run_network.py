@@ -20,6 +20,7 @@ from xbar.execution.placement import check_fit, program, read_back
 from xbar.execution.results import RepeatResult, RunResult
 from xbar.execution.run_settings import RunSettings
 from xbar.execution.runner import Runner
+from xbar.execution.trace_size import check_room, trace_size
 from xbar.mapping.map_file import map_hash
 from xbar.mapping.mapped_network import MappedNetwork
 from xbar.network.named_inputs import named_inputs
@@ -68,6 +69,8 @@ def run_network(
     digital = run_digital(mapped.network, data)
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
     errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
+    if how.trace is not None:
+        check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level))
     with _open(mapped, how, data, labels) as bench:
         how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
         check_fit(bench, mapped)

@@ -52,6 +52,9 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Raise `InputError` for numbers that cannot be meant."""
+        if isinstance(self.trace, str):
+            # A frozen field, set once more while it is made: callers may name the file by a text.
+            object.__setattr__(self, "trace", Path(self.trace))
         for name, value, least in (
             ("batch", self.batch, 1),
             ("threads", self.workers, 1),

@@ -5,6 +5,7 @@ python scripts/write_command_reference.py --check    # exit code 1 where the pag
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,15 @@ def command_reference() -> str:
     """Return the page."""
     root: Any = typer.main.get_command(app)
     context = root.make_context("xbar", [], resilient_parsing=True, terminal_width=WIDTH)
-    parts = [HEAD, _section("xbar", root.get_help(context))]
-    for name, command in root.commands.items():
-        inner = command.make_context(name, [], parent=context, resilient_parsing=True, terminal_width=WIDTH)
-        parts.append(_section(f"xbar {name}", command.get_help(inner)))
-    return "\n".join(parts)
+    return "\n".join([HEAD, *_sections("xbar", root, context)])
+
+
+def _sections(title: str, command: Any, context: Any) -> Iterator[str]:
+    """Give the section of a command, and those of the commands inside it."""
+    yield _section(title, command.get_help(context))
+    for name, inner in getattr(command, "commands", {}).items():
+        below = inner.make_context(name, [], parent=context, resilient_parsing=True, terminal_width=WIDTH)
+        yield from _sections(f"{title} {name}", inner, below)
 
 
 def _section(title: str, text: str) -> str:

@@ -15,7 +15,6 @@ from xbar.execution.embedding import embedded_files, embedded_map
 from xbar.execution.replay_trace import replay_trace
 from xbar.mapping.map_file import map_hash
 from xbar.mapping.mapped_network import MappedNetwork
-from xbar.trace.embedded import read_embedded, read_result
 
 
 @pytest.fixture
@@ -49,7 +48,8 @@ def test_a_changed_result_is_told(trace: Path) -> None:
 def test_map_and_data_travel_with_the_trace(
     digits_map: MappedNetwork, digits: dict[str, NDArray[Any]], trace: Path
 ) -> None:
-    files = read_embedded(trace)
+    with xbar.open_trace(trace) as opened:
+        files = opened.embedded
     assert map_hash(embedded_map(files["map.h5"])) == map_hash(digits_map)
     assert sorted(files) == ["data.npz", "map.h5"]
     big = {"x": np.zeros(8_100_000)}
@@ -61,7 +61,8 @@ def test_without_embedding_the_trace_says_what_it_lacks(
 ) -> None:
     path = tmp_path / "bare.h5"
     xbar.run_network(digits_map, digits["x"], digits["y"], trace=path, embed=False)
-    assert read_embedded(path) == {}
+    with xbar.open_trace(path) as opened:
+        assert opened.embedded == {}
     with pytest.raises(FormatError, match="--no-embed"):
         replay_trace(path)
 
@@ -81,6 +82,7 @@ def test_a_run_that_did_not_end_has_nothing_to_compare(digits_map: MappedNetwork
     with pytest.raises(RuntimeError), xbar.open_bench("sim", record=path, embedded=files) as bench:  # noqa: PT012  # the block is the test
         bench.wait(1.0)
         raise RuntimeError
-    assert read_result(path) is None
+    with xbar.open_trace(path) as opened:
+        assert opened.result is None
     with pytest.raises(FormatError, match="did not end"):
         replay_trace(path)

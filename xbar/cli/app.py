@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from xbar.cli import budget, cards, demo, map, plot, read, replay, run, sweep
+from xbar.cli import budget, cards, demo, map, plot, read, replay, run, sweep, trace
 from xbar.cli.errors import reports_errors
 from xbar.version import __version__
 
@@ -54,3 +54,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(reports_errors(_command))
+
+_TRACE: dict[str, Callable[..., None]] = {"info": trace.info, "verify": trace.verify, "recover": trace.recover}
+
+trace_app = typer.Typer(help="Look at traces, check them, recover them.", no_args_is_help=True, rich_markup_mode=None)
+for _name, _command in _TRACE.items():
+    trace_app.command(_name)(reports_errors(_command))
+app.add_typer(trace_app, name="trace")

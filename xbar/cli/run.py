@@ -77,7 +77,7 @@ def run(
     from xbar.hdf5 import check_new_path
     from xbar.mapping.map_file import load_map
     from xbar.network.named_inputs import named_inputs
-    from xbar.trace.embedded import read_embedded
+    from xbar.trace.reader import open_trace
 
     for path in (trace, outputs):
         if path is not None:
@@ -127,7 +127,10 @@ def run(
     else:
         print_result(result)
     if trace is not None and record != "off":
-        held = "map, data and command line" if repeat == 1 and read_embedded(trace) else "the command line"
+        held = "the command line"
+        if repeat == 1:
+            with open_trace(trace) as written:
+                held = "map, data and command line" if written.embedded else held
         note(
             f"wrote {trace} (holds {held})"
             if repeat == 1

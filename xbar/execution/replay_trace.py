@@ -12,7 +12,6 @@ from xbar.execution.embedding import DATA, MAP, data_hash, embedded_map, kept_re
 from xbar.execution.results import RunResult
 from xbar.execution.run_network import Progress, quiet, run_network
 from xbar.network.named_inputs import named_inputs
-from xbar.trace.embedded import read_embedded, read_result
 from xbar.trace.reader import open_trace
 
 DECIBELS = 0.01
@@ -60,7 +59,8 @@ def replay_trace(path: str | Path, data: Data | None = None, *, progress: Progre
         ReplayError: `data` are not those recorded, or the run asks for something else than was recorded.
 
     """
-    files, recorded = read_embedded(path), read_result(path)
+    with open_trace(path) as trace:
+        files, recorded = trace.embedded, trace.result
     if MAP not in files:
         raise FormatError(
             f"{path} carries no network: it did not record one, or was written with --no-embed. "

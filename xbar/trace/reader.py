@@ -17,6 +17,7 @@ from xbar.errors import FileError, FormatError, XbarError
 from xbar.trace.block_writer import REMEMBERED, checksum, row_checksum
 from xbar.trace.cut_file import open_cut_file
 from xbar.trace.decoding import decode_outcome_error, decode_projections, decode_readings, decode_request
+from xbar.trace.embedded import embedded_files, recorded_result
 from xbar.trace.encoding import Block
 from xbar.trace.header_text import decode_header, from_json
 from xbar.trace.schema import (
@@ -75,6 +76,16 @@ class Trace:
         len(self)
         return self._complete
 
+    @property
+    def embedded(self) -> dict[str, bytes]:
+        """The files that travel with the trace, by name."""
+        return embedded_files(hdf5.find(self._file, "run"))
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What the recorded run gave (JSON values), None where it did not end."""
+        return recorded_result(hdf5.find(self._file, "run"))
+
     # ---- operations
 
     def has(self, index: int) -> bool:
@@ -122,6 +133,10 @@ class Trace:
         if not self.has(index):
             raise IndexError(f"trace {self.path} has {self._verified} operations, no number {index}")
         return self._operations.read(index, 1)[0]
+
+    def committed(self, index: int) -> tuple[Any, dict[str, Block]]:
+        """Return row and data of an operation as they stand in the file, for copying."""
+        return self._loaded(index)
 
     def request(self, index: int) -> Request:
         """Return what was asked in an operation."""

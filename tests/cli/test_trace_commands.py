@@ -61,3 +61,13 @@ def test_other_files_are_refused(run: Run, digits_file: Path) -> None:
         assert ended.code == 3
         assert "no trace" in ended.err
     assert run("trace", "info", "none.h5").code == 3
+
+
+def test_export_writes_a_table(run: Run, trace: str) -> None:
+    done = run("trace", "export", trace, "--table", "vectors", "--array", 1, "-o", "v.csv", "--json")
+    rows = json.loads(done.out)["rows"]
+    lines = Path("v.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "operation,time [s],array,vector,event,col,code,current [A]"
+    assert len(lines) == rows + 1 == 40 * 20 + 1
+    assert run("trace", "export", trace, "-o", "v.parquet").code == 2
+    assert run("trace", "export", trace, "--table", "all", "-o", "w.csv").code == 2

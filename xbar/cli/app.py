@@ -55,9 +55,16 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name)(reports_errors(_command))
 
-_TRACE: dict[str, Callable[..., None]] = {"info": trace.info, "verify": trace.verify, "recover": trace.recover}
+_TRACE: dict[str, Callable[..., None]] = {
+    "info": trace.info,
+    "verify": trace.verify,
+    "recover": trace.recover,
+    "export": trace.export,
+}
 
-trace_app = typer.Typer(help="Look at traces, check them, recover them.", no_args_is_help=True, rich_markup_mode=None)
+trace_app = typer.Typer(
+    help="Look at traces, check them, recover them, export their tables.", no_args_is_help=True, rich_markup_mode=None
+)
 for _name, _command in _TRACE.items():
     trace_app.command(_name)(reports_errors(_command))
 app.add_typer(trace_app, name="trace")

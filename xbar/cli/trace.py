@@ -1,4 +1,4 @@
-"""`xbar trace`: look at a trace, check it, and recover one that did not end."""
+"""`xbar trace`: look at a trace, check it, recover one that did not end, export its tables."""
 
 from collections import Counter
 from pathlib import Path
@@ -92,4 +92,25 @@ def recover(
         print_json({"operations": done.operations, "complete": done.complete})
     else:
         print(f"{done.operations} operations recovered" + (": the trace was whole" if done.complete else ""))
+    note(f"wrote {output}")
+
+
+def export(
+    file: TraceFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (.csv or .npz).")],
+    table: Annotated[
+        str, typer.Option("--table", help="operations, reads (of cells) or vectors (output codes).")
+    ] = "reads",
+    array: Annotated[int | None, typer.Option("--array", min=0, help="Rows of this array alone.")] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write a table of a trace for other programs; units stand in the headers."""
+    from xbar.trace.export import export as write
+
+    rows = write(file, table, output, array=array, force=force)
+    if json:
+        print_json({"table": table, "rows": rows, "file": str(output)})
+    else:
+        print(f"{rows} rows of {table}")
     note(f"wrote {output}")

@@ -29,7 +29,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    if title:
+        # Not the table's own title, which breaks where the table is narrow.
+        print(f"\n{title}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = all(not isinstance(row[number], str) or row[number][:1] in "+-0123456789" for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")

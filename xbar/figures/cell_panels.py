@@ -64,7 +64,7 @@ def _when(cells: _Cells) -> str:
     age = cells.age[np.isfinite(cells.age)]
     if not age.size:
         return "first reading"
-    return f"first reading, {show(float(np.median(age)), 's', 2)} after the write"
+    return f"first reading, {show(float(np.median(age)), 's', 3)} after the write"
 
 
 def _draw_map(axes: Axes, cells: _Cells, values: Floats, name: str, note: str) -> None:

@@ -98,6 +98,34 @@ def test_rows_after_a_damaged_one_are_left_out(make_trace: Make, product: Make, 
         assert len(new) == 5
 
 
+def test_damage_is_told_from_a_run_that_did_not_end(
+    make_header: Make, make_trace: Make, product: Make, reading: Make, tmp_path: Path
+) -> None:
+    """A killed run is whole as far as it goes; a bad row before good ones, or a file cut off, is damage."""
+    live = tmp_path / "live.h5"
+    recorder = TraceRecorder(live, provenance={}, flush_every=0)
+    recorder.start(make_header())
+    for operation in operations(product, reading, 9):
+        recorder.record(operation)
+    killed = tmp_path / "killed.h5"
+    killed.write_bytes(live.read_bytes())
+    recorder.close()
+    with open_trace(killed) as trace:
+        assert (len(trace), trace.complete, trace.damaged) == (9, False, False)
+        place = trace.row(4)["started"].tobytes()
+    content = bytearray(killed.read_bytes())
+    assert content.count(place) == 1
+    content[content.find(place)] ^= 1
+    killed.write_bytes(content)
+    with open_trace(killed) as trace:
+        assert (len(trace), trace.damaged) == (4, True)
+    whole = make_trace(*operations(product, reading, 40))
+    whole.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.9)])
+    with open_trace(whole) as trace:
+        assert trace.cut_off
+        assert trace.damaged
+
+
 def test_an_existing_file_is_kept(make_trace: Make, product: Make, tmp_path: Path) -> None:
     source = make_trace(product())
     (tmp_path / "copy.h5").write_text("mine", encoding="utf-8")

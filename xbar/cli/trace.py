@@ -44,6 +44,7 @@ def _values(trace: "Trace", file: Path) -> dict[str, Any]:
         "size_bytes": file.stat().st_size,
         "status": trace.status,
         "complete": trace.complete,
+        "damaged": trace.damaged,
         "operations": dict(sorted(counts.items())),
         "bench": trace.header.identity.model,
         "address": trace.header.address,
@@ -64,14 +65,13 @@ def verify(file: TraceFile, json: Json = False) -> None:
     from xbar.trace.reader import open_trace
 
     with open_trace(file) as trace:
-        good, complete, status = len(trace), trace.complete, trace.status
-    damaged = not complete and status != "open"
+        good, complete, status, damaged = len(trace), trace.complete, trace.status, trace.damaged
     if json:
         print_json({"operations": good, "complete": complete, "status": status, "damaged": damaged})
     elif complete:
         print(f"all {good} operations are right; status {status}")
     elif damaged:
-        print(f"{good} operations are right, number {good} is not: xbar trace recover keeps those before it")
+        print(f"damaged: {good} operations are right, number {good} is not; xbar trace recover keeps those before it")
     else:
         print(f"{good} operations are right; the trace did not end: it is being written, or its writer was killed")
     if damaged:

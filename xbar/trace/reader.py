@@ -41,11 +41,13 @@ class Trace:
     not. Operations are read when asked for: memory holds one at a time.
     """
 
-    def __init__(self, path: Path, file: Any, state: hdf5.State) -> None:
+    def __init__(self, path: Path, file: Any, state: hdf5.State, cut_off: bool = False) -> None:
         self.path = path
         """The file."""
         self.state = state
         """"closed", or "open" where the writer still runs or was killed."""
+        self.cut_off = cut_off
+        """Whether the file is shorter than it says: a copy that broke off."""
         _check_version(path, file)
         self._file, run = file, hdf5.find(file, "run")
         self.header: Header = decode_header(hdf5.read_text(run, "header"))
@@ -85,6 +87,20 @@ class Trace:
     def result(self) -> dict[str, Any] | None:
         """What the recorded run gave (JSON values), None where it did not end."""
         return recorded_result(hdf5.find(self._file, "run"))
+
+    @property
+    def damaged(self) -> bool:
+        """Whether something that was written is not right; a run that was killed is not damaged, only not finished.
+
+        The last rows of a killed run may lack their data. A row that is right behind one that is not, a finished file
+        whose rows do not check, or one that is shorter than it says, is damage.
+        """
+        count = len(self)
+        if self._complete:
+            return False
+        if self.cut_off or self.state == "closed":
+            return True
+        return any(self._kind_if_right(later) is not None for later in range(count + 1, self._operations.length))
 
     # ---- operations
 
@@ -166,22 +182,26 @@ class Trace:
     def _verify_next(self) -> None:
         """Check the row after the last good one; stop for good where it is not right."""
         index = self._verified
-        self._stopped = True
+        kind = self._kind_if_right(index)
+        self._stopped = kind is None or kind == END
+        if kind == END:
+            self._complete = index + 1 == self._operations.length
+        elif kind is not None:
+            self._verified = index + 1
+
+    def _kind_if_right(self, index: int) -> int | None:
+        """Return the kind of row `index`, or None where there is none or its checksum is not right."""
         if index >= self._operations.length:
-            return
+            return None
         try:
             rows = self._operations.read(index, 1).copy()
             row = rows[0]
             stored, rows["crc"] = int(row["crc"]), 0
             self._last = (index, {})
-            if int(row["kind"]) not in KINDS or row_checksum(rows, self._checksums(row)) != stored:
-                return
+            right = int(row["kind"]) in KINDS and row_checksum(rows, self._checksums(row)) == stored
         except (OSError, RuntimeError, FormatError):
-            return
-        if int(row["kind"]) == END:
-            self._complete = index + 1 == self._operations.length
-            return
-        self._verified, self._stopped = index + 1, False
+            return None
+        return int(row["kind"]) if right else None
 
     def _checksums(self, row: Any) -> dict[str, int]:
         """Return the checksum of each block that a row names; blocks that rows share are read once."""
@@ -243,14 +263,15 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
     Raises `FileError` where it cannot be opened, `FormatError` where it is no trace or one of a newer version.
     """
     path = Path(path)
+    cut_off = False
     try:
         file, state = hdf5.open_file(path)
     except FileError:
-        file, state = open_cut_file(path), "open"
+        file, state, cut_off = open_cut_file(path), "open", True
         if file is None:
             raise
     try:
-        return Trace(path, file, state)
+        return Trace(path, file, state, cut_off)
     except XbarError:
         file.close()
         raise

@@ -27,7 +27,8 @@ Run = Callable[..., Ended]
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Return a function that runs `xbar` with arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("XBAR_DEBUG", raising=False)
+    # Set and not deleted: --debug sets it, and only what was set here is put back after the test.
+    monkeypatch.setenv("XBAR_DEBUG", "")
 
     def call(*arguments: object) -> Ended:
         monkeypatch.setattr("sys.argv", ["xbar", *map(str, arguments)])

@@ -34,11 +34,16 @@ def demo(
     """Map a trained network, run it on the simulated array, show what that costs; write map, trace and figure."""
     from xbar.cli.budget import print_budget
     from xbar.cli.run import print_result
+    from xbar.devices.card_file import load_card
     from xbar.execution.error_budget import error_budget
     from xbar.figures.draw import draw
     from xbar.figures.run_figure import run_figure
     from xbar.figures.saving import save
+    from xbar.samples import sample as shipped
 
+    # A name that is wrong is told before a folder is made.
+    load_card(card)
+    shipped(sample)
     where = _new_folder(folder)
     note("compiling the kernels (once), mapping and running; this takes a few seconds")
     started = time.perf_counter()

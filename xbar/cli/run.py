@@ -28,6 +28,7 @@ from xbar.cli.options import (
     settings,
 )
 from xbar.cli.output import note, print_json, print_table, progress
+from xbar.errors import InputError
 from xbar.units import show
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ def run(
     from xbar.network.named_inputs import named_inputs
     from xbar.trace.reader import open_trace
 
-    for path in (trace, outputs):
+    written = [path for path in (trace, outputs, figure) if path is not None]
+    if len({path.absolute() for path in written}) < len(written):
+        raise InputError("--trace, --outputs and --figure name the same file; give each a name of its own")
+    # With several chips each has a trace of its own; repeat_network checks their names.
+    for path in (trace if repeat == 1 else None, outputs):
         if path is not None:
             check_new_path(path, force)
     if figure is not None:
@@ -129,8 +134,8 @@ def run(
     if trace is not None and record != "off":
         held = "the command line"
         if repeat == 1:
-            with open_trace(trace) as written:
-                held = "map, data and command line" if written.embedded else held
+            with open_trace(trace) as kept:
+                held = "map, data and command line" if kept.embedded else held
         note(
             f"wrote {trace} (holds {held})"
             if repeat == 1
@@ -142,14 +147,17 @@ def _write_outputs(path: Path, force: bool, result: "RunResult | RepeatResult") 
     import numpy as np
 
     from xbar.execution.results import RunResult
-    from xbar.hdf5 import atomic_file, new_path
+    from xbar.hdf5 import atomic_file, check_new_path, new_path
 
     chips = [result] if isinstance(result, RunResult) else list(result.chips)
     arrays: dict[str, Any] = {name: np.stack([chip.outputs[name] for chip in chips]) for name in chips[0].outputs}
     if len(chips) == 1:
         arrays = {name: array[0] for name, array in arrays.items()}
-    with atomic_file(new_path(path, force)) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with atomic_file(check_new_path(path, force)) as partial:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        # Only now: where the disk is full, the old file keeps its name.
+        new_path(path, force)
     note(f"wrote {path}")
 
 
@@ -164,7 +172,7 @@ def _draw(path: Path, force: bool, result: "RunResult | RepeatResult") -> None:
 
 def print_result(result: "RunResult | RepeatResult") -> None:
     """Print a run or a repeat as tables."""
-    from xbar.execution.results import RunResult
+    from xbar.execution.results import RunResult, interval
 
     first = result if isinstance(result, RunResult) else result.chips[0]
     if not isinstance(result, RunResult):
@@ -177,10 +185,7 @@ def print_result(result: "RunResult | RepeatResult") -> None:
     elif first.accuracy is not None:
         a = first.accuracy
         print(f"accuracy: digital {a.digital:.2%}, analog {a.analog:.2%} ({a.n} samples)")
-        print(
-            f"  difference {100 * a.difference:+.2f} points, "
-            f"95 % interval {100 * a.ci95[0]:+.2f} to {100 * a.ci95[1]:+.2f} points"
-        )
+        print(f"  difference {100 * a.difference:+.2f} points, 95 % interval {interval(a.ci95)}")
     if first.layers:
         rows = [[layer.name, _decibels(layer.snr_db), _decibels(layer.cumulative_snr_db)] for layer in first.layers]
         print_table(

@@ -1,6 +1,8 @@
 """Data files: `.npz` with the network's inputs, first axis the samples, and optionally `y`, the labels."""
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,12 @@ from xbar.errors import FileError, FormatError, InputError
 
 LARGEST = 2**34
 """Largest size of all arrays of a file, unpacked [bytes]."""
+
+DAMAGED = (
+    *(ValueError, SyntaxError, EOFError, KeyError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What numpy and zipfile raise for a file that is damaged, locked by a password, or packed in an unknown way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +58,18 @@ def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
             raise FormatError(f"{file} is not an .npz file; write it with numpy.savez({file.name!r}, x=..., y=...)")
         with zipfile.ZipFile(file) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
+            other = [name for name in archive.namelist() if not name.endswith(".npy")]
         if size > LARGEST:
             raise FormatError(f"{file} unpacks to {size} bytes; at most {LARGEST} are read. Split the data")
+        if other:
+            raise FormatError(f"{file} holds {other[0]!r}, which is no array; write the file with numpy.savez")
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (FileError, FormatError):
         raise
     except OSError as error:
         raise FileError(f"data file {file} cannot be read: {error.strerror or error}") from error
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, MemoryError) as error:
+    except DAMAGED as error:
         reason = "it holds pickled objects, which are never loaded" if "pickle" in str(error) else str(error)
         raise FormatError(f"{file} cannot be read: {reason}. Save plain arrays with numpy.savez") from error
 

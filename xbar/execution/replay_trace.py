@@ -68,6 +68,7 @@ def replay_trace(path: str | Path, data: Data | None = None, *, progress: Progre
         )
     if recorded is None:
         raise FormatError(f"{path} holds no result: the recorded run did not end; there is nothing to compare with")
+    samples = _error_samples(path, recorded)
     mapped = embedded_map(files[MAP])
     found = _data(path, files, data)
     inputs = named_inputs(mapped.network, found.inputs)
@@ -77,10 +78,20 @@ def replay_trace(path: str | Path, data: Data | None = None, *, progress: Progre
         inputs,
         found.labels,
         bench=f"replay:{path}",
-        error_samples=int(recorded.get("error_samples", 0)),
+        error_samples=samples,
         progress=progress,
     )
-    return ReplayReport(run, tuple(_compare(recorded, kept_result(run))))
+    try:
+        return ReplayReport(run, tuple(_compare(recorded, kept_result(run))))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"the result that {path} holds is damaged ({error}); take another copy of it") from error
+
+
+def _error_samples(path: str | Path, recorded: Mapping[str, Any]) -> int:
+    samples = recorded.get("error_samples", 0)
+    if not isinstance(samples, int) or samples < 0:
+        raise FormatError(f"the result that {path} holds is damaged: {samples!r} samples; take another copy of it")
+    return samples
 
 
 def _data(path: str | Path, files: Mapping[str, bytes], data: Data | None) -> Data:
@@ -110,13 +121,16 @@ def _compare(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Compar
         for name in ("digital", "analog"):
             one, two = (values["accuracy"][name] for values in (recorded, now))
             rows.append(Comparison(f"accuracy, {name}", one, two, one == two))
-    for one, two in zip(recorded.get("layers", []), now["layers"], strict=False):
+    was, are = recorded.get("layers", []), now["layers"]
+    if len(was) != len(are):
+        rows.append(Comparison("number of layers", len(was), len(are), False))
+    for one, two in zip(was, are, strict=False):
         for name in ("snr_db", "cumulative_snr_db"):
             same = one[name] == two[name] or (
                 None not in (one[name], two[name]) and abs(one[name] - two[name]) <= DECIBELS
             )
             rows.append(Comparison(f"{one['name']}, {name}", one[name], two[name], same and one["name"] == two["name"]))
     for name, bits in now["outputs"].items():
-        was = recorded.get("outputs", {}).get(name)
-        rows.append(Comparison(f"bits of output {name}", was, bits, was == bits, exact=True))
+        old = recorded.get("outputs", {}).get(name)
+        rows.append(Comparison(f"bits of output {name}", old, bits, old == bits, exact=True))
     return rows

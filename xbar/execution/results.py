@@ -65,7 +65,7 @@ class RunResult:
         if self.accuracy is not None:
             a = self.accuracy
             lines.append(f"accuracy: digital {a.digital:.2%}, analog {a.analog:.2%}")
-            lines.append(f"  difference {100 * a.difference:+.2f} points, 95 % interval {_points(a.ci95)} (n = {a.n})")
+            lines.append(f"  difference {100 * a.difference:+.2f} points, 95 % interval {interval(a.ci95)} (n = {a.n})")
         lines += [f"  {v.name}: {v.snr_db:.1f} dB alone, {v.cumulative_snr_db:.1f} dB cumulative" for v in self.layers]
         lines.append(
             f"bench time {show(self.bench_s, 's')}, wall time {self.wall_s:.2f} s, {self.throughput:.0f} samples/s"
@@ -118,7 +118,7 @@ class RepeatResult:
             )
             lines.append(
                 f"  difference {100 * difference.mean:+.2f} points, "
-                f"95 % interval of the mean {_points(difference.ci95)}"
+                f"95 % interval of the mean {interval(difference.ci95)}"
             )
         return "\n".join(lines)
 
@@ -127,7 +127,8 @@ def _at(at: float | None) -> str:
     return "" if at is None else f", {show(at, 's')} after programming"
 
 
-def _points(interval: tuple[float, float]) -> str:
-    if not np.isfinite(interval).all():
+def interval(bounds: tuple[float, float]) -> str:
+    """Return an interval of an accuracy difference as text; one sample or chip tells none."""
+    if not np.isfinite(bounds).all():
         return "unknown"
-    return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f} points"
+    return f"{100 * bounds[0]:+.2f} to {100 * bounds[1]:+.2f} points"

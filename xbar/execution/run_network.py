@@ -63,8 +63,8 @@ def run_network(
     how = replace(settings or RunSettings(), **_clean(changes))
     data = named_inputs(mapped.network, inputs)
     count = len(next(iter(data.values())))
-    if labels is not None and len(labels) != count:
-        raise InputError(f"{len(labels)} labels for {count} samples; give one label for each sample")
+    if labels is not None and labels.shape[:1] != (count,):
+        raise InputError(f"labels of shape {labels.shape} for {count} samples; give one label for each sample")
     mapped.network.blocks({name: array[:1] for name, array in data.items()}, 0)
     digital = run_digital(mapped.network, data)
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
@@ -112,11 +112,15 @@ def repeat_network(
         raise InputError(f"repeat {chips} must be at least 1")
     if chips > 1 and not how.is_simulated:
         raise InputError("repeats over chips need the simulated bench; a rack has one chip, and a trace recorded one")
+    traces = how.chip_traces(chips)
+    if how.level != "off":
+        from xbar.hdf5 import check_new_path
+
+        for trace in traces:
+            if trace is not None:
+                check_new_path(trace, how.force)
     results = []
-    for chip in range(chips):
-        trace = how.trace
-        if trace is not None and chips > 1:
-            trace = trace.with_name(f"{trace.stem}.chip{chip}{trace.suffix}")
+    for chip, trace in enumerate(traces):
         one = replace(
             how, seed=(how.seed or 0) + chip, trace=trace, error_samples=how.error_samples if chip == 0 else 0
         )
@@ -207,7 +211,7 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             compensate_drift=bool(recorded["compensate_drift"]),
             read_back=bool(recorded["read_back"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ReplayError(
             f"the trace does not say how its network was run ({error}); it was not made by a run"
         ) from error

@@ -59,8 +59,10 @@ class RunSettings:
             ("batch", self.batch, 1),
             ("threads", self.workers, 1),
             ("error samples", self.error_samples, 0),
+            ("tiles per call", self.tiles_per_call, 1),
+            ("flush", self.flush, 0),
         ):
-            if value < least:
+            if value is not None and not value >= least:
                 raise InputError(f"{name} {value} must be at least {least}")
         if self.at is not None and not 0 <= self.at < float("inf"):
             raise InputError(f"time since programming {self.at} s must be finite and not below 0")
@@ -76,6 +78,12 @@ class RunSettings:
     def is_simulated(self) -> bool:
         """Get whether the bench is the simulated one, made to the measure of the map."""
         return str(self.bench) == "sim"
+
+    def chip_traces(self, chips: int) -> list[Path | None]:
+        """Return the trace of every chip of a repeat: `t.chip0.h5` and on where there are several."""
+        if self.trace is None or chips == 1:
+            return [self.trace] * chips
+        return [self.trace.with_name(f"{self.trace.stem}.chip{chip}{self.trace.suffix}") for chip in range(chips)]
 
     def logged(self, samples: int) -> dict[str, Any]:
         """Return what the trace keeps and a replay takes up again."""

@@ -18,7 +18,8 @@ def network_of(weights: NDArray[np.float64] | NDArray[np.float32], name: str = "
         raise InputError(
             f"weights must be a matrix (inputs, outputs) of real numbers, not {weights.dtype} of shape {weights.shape}"
         )
-    matrix = np.ascontiguousarray(weights, np.float32)
+    with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused below
+        matrix = np.ascontiguousarray(weights, np.float32)
     if not np.isfinite(matrix).all():
         raise InputError(
             f"{int((~np.isfinite(matrix)).sum())} of {matrix.size} weights are NaN or infinite; they cannot be mapped"

@@ -41,14 +41,17 @@ def encode(tiles: NDArray[Any], g_min: float, g_max: float, keep: float = 1.0) -
         g_min: conductance of an unused cell [S].
         g_max: conductance of the largest weight of a column [S].
         keep: quantile, above 0 and at most 1, of a column's magnitudes that takes the whole range; larger weights are
-            clipped. 1 clips nothing.
+            clipped. 1 clips nothing. A column whose quantile is 0 (most of it zeros) keeps its largest weight.
 
     """
     if not 0 < keep <= 1:
         raise InputError(f"clipping quantile {keep} must be above 0 and at most 1; 1 clips nothing")
     weights = tiles.astype(np.float64)
     size = np.abs(weights)
-    largest = size.max(axis=1) if keep == 1 else np.quantile(size, keep, axis=1, method="higher")
+    largest = size.max(axis=1)
+    if keep < 1:
+        quantile = np.quantile(size, keep, axis=1, method="higher")
+        largest = np.where(quantile > 0, quantile, largest)
     # A column of zeros takes any scale; 1 keeps its output at 0.
     largest = np.where(largest > 0, largest, 1.0)
     relative = np.clip(weights / largest[:, None, :], -1.0, 1.0)

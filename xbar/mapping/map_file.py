@@ -1,6 +1,7 @@
 """The map file: a mapped network in HDF5, whole in itself: network, card, conductances, scales, converter ranges."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,27 @@ from numpy.typing import NDArray
 
 from xbar.devices.card_file import parse_card
 from xbar.errors import FormatError
-from xbar.hdf5 import atomic_file, describe, new_path, open_file, read_array, read_attribute, read_text, write_text
+from xbar.hdf5 import (
+    atomic_file,
+    check_new_path,
+    describe,
+    new_path,
+    open_file,
+    read_array,
+    read_attribute,
+    read_text,
+    write_text,
+)
+from xbar.mapping.map_network import ENCODINGS
 from xbar.mapping.mapped_network import Layer, MappedMatrix, MappedNetwork
 from xbar.mapping.tiling import TileGrid
 from xbar.network.network import Network
 
 SCHEMA = "xbar-map/1"
-CELLS_MAX = 2**31
-"""Largest number of conductances of one matrix that is read."""
 MODEL_MAX = 2**31
 """Largest network that is read [bytes]."""
-PARTS_MAX = 100_000
-"""Largest number of matrices or layers that is read."""
+SMALLEST = 1e-37
+"""Smallest input scale that float32 divides by; its inverse is the largest."""
 
 
 def save_map(mapped: MappedNetwork, path: str | Path, *, force: bool = False) -> None:
@@ -29,10 +39,20 @@ def save_map(mapped: MappedNetwork, path: str | Path, *, force: bool = False) ->
 
     Raises `FileError` where it exists and `force` is not given (with it the old one is renamed), or cannot be written.
     """
+    target = check_new_path(path, force)
+    content = _content(mapped)
+    with atomic_file(target) as partial:
+        partial.write_bytes(content)
+        # Only now: where the disk is full, the old file keeps its name.
+        new_path(target, force)
+
+
+def _content(mapped: MappedNetwork) -> bytes:
+    """Return the bytes of a map file. HDF5 writes to memory: where a disk refuses, closing its file crashes Python."""
     import h5py
 
-    target = new_path(path, force)
-    with atomic_file(target) as partial, h5py.File(partial, "w", libver=("v110", "v110")) as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
         file.attrs["xbar_schema"] = SCHEMA
         file.attrs["sha256"] = map_hash(mapped)
         file.create_dataset("network", data=np.frombuffer(mapped.network.model_bytes, np.uint8), compression="gzip")
@@ -46,6 +66,7 @@ def save_map(mapped: MappedNetwork, path: str | Path, *, force: bool = False) ->
         for number, layer in enumerate(mapped.layers):
             data = file.create_dataset(f"layers/{number}/output_range", data=layer.output_range)
             describe(data, "A", "current of the largest output code (tile, bit line)")
+    return buffer.getvalue()
 
 
 def _settings(mapped: MappedNetwork) -> dict[str, Any]:
@@ -106,16 +127,17 @@ def load_map(path: str | Path) -> MappedNetwork:
         card = parse_card(read_text(file, "card"), str(path))
         try:
             settings = json.loads(read_text(file, "settings"))
+            matrices = _matrices(file, settings["matrices"], network)
             mapped = MappedNetwork(
                 network,
                 card,
                 (int(settings["tile"][0]), int(settings["tile"][1])),
                 str(settings["encoding"]),
                 str(settings["rule"]),
-                _matrices(file, settings["matrices"][:PARTS_MAX]),
-                _layers(file, settings["layers"][:PARTS_MAX]),
+                matrices,
+                _layers(file, settings["layers"], matrices),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path} is damaged: {error}. Make it again with `xbar map`") from error
@@ -125,12 +147,20 @@ def load_map(path: str | Path) -> MappedNetwork:
     return mapped
 
 
-def _matrices(file: Any, entries: list[dict[str, Any]]) -> tuple[MappedMatrix, ...]:
+def _matrices(file: Any, entries: list[dict[str, Any]], network: Network) -> tuple[MappedMatrix, ...]:
+    """Return the matrices; what is allocated for them is bounded by the weights that the network really holds."""
+    shapes = [matrix.weights.shape for node in network.nodes for matrix in node.matrices]
+    if len(entries) > len(shapes):
+        raise FormatError(f"{file.filename} is damaged: {len(entries)} matrices for a network of {len(shapes)}")
     found: list[MappedMatrix] = []
     for number, entry in enumerate(entries):
-        grid = TileGrid(*(max(1, int(entry[name])) for name in ("inputs", "outputs", "down", "across")))
-        targets = read_array(file, f"matrices/{number}/targets", kinds="f", ndim=3, max_items=CELLS_MAX)
-        scale = read_array(file, f"matrices/{number}/scale", kinds="f", ndim=2, max_items=CELLS_MAX)
+        grid = TileGrid(*(int(entry[name]) for name in ("inputs", "outputs", "down", "across")))
+        good = 1 <= grid.down <= grid.inputs and 1 <= grid.across <= grid.outputs
+        if not good or (grid.inputs, grid.outputs) not in shapes:
+            raise FormatError(f"{file.filename} is damaged: matrix {number} does not fit its network or its tiles")
+        cells = grid.tiles * grid.rows * 2 * grid.weights
+        targets = read_array(file, f"matrices/{number}/targets", kinds="f", ndim=3, max_items=cells)
+        scale = read_array(file, f"matrices/{number}/scale", kinds="f", ndim=2, max_items=cells)
         if targets.shape != (grid.tiles, grid.rows, 2 * grid.weights) or scale.shape != (grid.tiles, grid.weights):
             raise FormatError(f"matrix {number}: targets {targets.shape} or scale {scale.shape} do not fit its tiles")
         first = sum(m.grid.tiles for m in found)
@@ -138,18 +168,26 @@ def _matrices(file: Any, entries: list[dict[str, Any]]) -> tuple[MappedMatrix, .
     return tuple(found)
 
 
-def _layers(file: Any, entries: list[dict[str, Any]]) -> tuple[Layer, ...]:
+def _layers(file: Any, entries: list[dict[str, Any]], matrices: tuple[MappedMatrix, ...]) -> tuple[Layer, ...]:
+    largest = max((matrix.targets.size for matrix in matrices), default=0)
     found = []
     for number, entry in enumerate(entries):
-        ranges = read_array(file, f"layers/{number}/output_range", kinds="f", ndim=2, max_items=CELLS_MAX)
+        ranges = read_array(file, f"layers/{number}/output_range", kinds="f", ndim=2, max_items=largest)
         scale = None if entry["input_scale"] is None else float(entry["input_scale"])
+        if scale is not None and not SMALLEST <= scale <= 1 / SMALLEST:
+            raise FormatError(f"{file.filename} is damaged: layer {number} scales its inputs by {scale}")
         place = (int(entry["node"]), int(entry["part"]), int(entry["matrix"]))
         found.append(Layer(str(entry["name"]), *place, scale, ranges))
     return tuple(found)
 
 
 def _check(mapped: MappedNetwork, path: str | Path) -> None:
-    """Raise `FormatError` where layers and matrices are not those of the network in the file."""
+    """Raise `FormatError` where layers and matrices are not those of the network in the file, or fit no tile."""
+    if mapped.encoding not in ENCODINGS:
+        raise FormatError(f"{path} has encoding {mapped.encoding!r}; this version reads {', '.join(ENCODINGS)}")
+    rows, columns = mapped.tile
+    if any(m.grid.rows > rows or 2 * m.grid.weights > columns for m in mapped.matrices):
+        raise FormatError(f"{path} is damaged: its tiles are larger than {rows} x {columns} cells, its arrays")
     wanted = [(node.index, part) for node in mapped.network.nodes for part in range(len(node.matrices))]
     if [(layer.node, layer.part) for layer in mapped.layers] != wanted:
         raise FormatError(f"{path} is damaged: its layers are not those of its network. Make it again with `xbar map`")

@@ -34,6 +34,21 @@ def test_a_stopped_run_leaves_a_valid_trace(digits_file: Path, tmp_path: Path, n
         assert kept.status == "aborted"
         assert kept.complete
         assert len(kept) > 10
+    check_prefix_is_refused(digits_file, tmp_path)
+
+
+def check_prefix_is_refused(digits_file: Path, folder: Path) -> None:
+    """Replay the trace of the run that was stopped: refused where it ends, in words."""
+    for arguments, code, word in (
+        (["run", str(digits_file), "--data", "d.npz", "--bench", "replay:t.h5", "--error-samples", "0"], 6, "t.h5"),
+        (["replay", "t.h5"], 3, "did not end"),
+    ):
+        command = [sys.executable, "-m", "xbar", *arguments]
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert ended.returncode == code, ended.stderr
+        assert ended.stdout == ""
+        assert word in ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def wait_for_operations(trace: Path, running: "subprocess.Popen[str]") -> None:

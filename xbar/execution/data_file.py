@@ -64,7 +64,11 @@ def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
         if other:
             raise FormatError(f"{file} holds {other[0]!r}, which is no array; write the file with numpy.savez")
         with np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
+        # numpy gives the bytes of an entry that does not begin as an array does.
+        if bad := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise FormatError(f"{file} is damaged: {bad[0]!r} is no array; write the file with numpy.savez")
+        return arrays
     except (FileError, FormatError):
         raise
     except OSError as error:

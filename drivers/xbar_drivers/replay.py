@@ -13,12 +13,9 @@ from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.operation import OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
-from xbar.errors import FileError, FormatError, InputError, ReplayError
+from xbar.errors import FormatError, InputError
 from xbar.trace.reader import Trace, open_trace
-from xbar_drivers.replay_match import describe, difference
-
-NEARBY = 1000
-"""How far before and after the cursor a similar operation is looked for, to name it in an error."""
+from xbar_drivers.replay_cursor import ReplayCursor
 
 
 class ReplayDriver(Driver):
@@ -29,14 +26,15 @@ class ReplayDriver(Driver):
 
     Args:
         path: the trace.
+        number: which of the recorded bench's drivers this one stands for, from 0.
+        cursor: the place in the trace that it shares with the others; None makes one of its own.
 
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, number: int = 0, cursor: ReplayCursor | None = None) -> None:
         self.path = Path(path)
-        self._trace: Trace | None = None
-        self._cursor = 0
-        self._now = 0.0
+        self._number, self._first = number, 0
+        self._cursor = ReplayCursor(self.path) if cursor is None else cursor
 
     @classmethod
     def from_address(cls, rest: str, options: Mapping[str, Any]) -> Self:
@@ -49,6 +47,15 @@ class ReplayDriver(Driver):
             raise InputError("replay needs a trace; write replay:FILE.h5")
         return cls(rest)
 
+    @classmethod
+    def drivers_from_address(cls, rest: str, options: Mapping[str, Any]) -> dict[str, Driver]:
+        """Return a driver for each one that stood on the recorded bench; they share one place in the trace."""
+        path = cls.from_address(rest, options).path
+        with open_trace(path) as trace:
+            names = [part.name for part in trace.header.drivers]
+        cursor = ReplayCursor(path)
+        return {name: cls(rest, number, cursor) for number, name in enumerate(names)}
+
     # ---- the driver
 
     def open(self) -> Identity:
@@ -57,18 +64,16 @@ class ReplayDriver(Driver):
         Raises `FileError` or `FormatError` for what is no trace.
         """
         self.close()
-        self._trace = open_trace(self.path)
-        self._cursor, self._now = 0, 0.0
-        recorded = self._trace.header
+        recorded = self._cursor.open(self._number)
+        before = self.trace.header.drivers[: self._number]
+        self._first = sum(part.capabilities.arrays for part in before)
         self.capabilities = replace(recorded.capabilities, hardware=False)
         who = recorded.identity
         return Identity("replay", f"replay:{who.model}", who.serial, who.firmware)
 
     def close(self) -> None:
         """Close the trace; idempotent."""
-        if self._trace is not None:
-            self._trace.close()
-            self._trace = None
+        self._cursor.close(self._number)
 
     def safe_off(self) -> Unsafe:
         """Do nothing: there is no output."""
@@ -76,7 +81,7 @@ class ReplayDriver(Driver):
 
     def clock(self) -> float:
         """Return the recorded bench clock at the end of the last operation [s], 0 before the first."""
-        return self._now
+        return self._cursor.now
 
     def settings(self) -> dict[str, Any]:
         """Return which trace is replayed, and the settings that it was recorded with."""
@@ -84,14 +89,14 @@ class ReplayDriver(Driver):
         return {
             "replay_of": self.path.name,
             "trace": trace.uuid,
-            "recorded": dict(trace.header.settings),
-            "remaining": self.remaining,
+            "recorded": dict(trace.header.drivers[self._number].settings),
+            "remaining": self._cursor.remaining,
             "run": trace.provenance.get("run"),
         }
 
     def program(self, array: int, targets: NDArray[np.float64]) -> None:
         """Check that these targets were programmed now."""
-        self._replay(Request(OperationKind.PROGRAM, (array,), targets=targets))
+        self._replay(Request(OperationKind.PROGRAM, (self._first + array,), targets=targets))
 
     def mvm(
         self,
@@ -101,7 +106,8 @@ class ReplayDriver(Driver):
         events: NDArray[np.uint64] | None,
     ) -> VectorReadings:
         """Return the recorded codes."""
-        request = Request(OperationKind.MVM, tuple(arrays), voltages=voltages, events=events, vector=config)
+        numbers = tuple(self._first + array for array in arrays)
+        request = Request(OperationKind.MVM, numbers, voltages=voltages, events=events, vector=config)
         readings = self._replay(request)
         if not isinstance(readings, VectorReadings):
             raise self._without_readings()
@@ -109,19 +115,19 @@ class ReplayDriver(Driver):
 
     def read(self, array: int, cells: NDArray[np.int64], config: ReadConfig) -> CellReadings:
         """Return the recorded readings."""
-        return self._cell_readings(Request(OperationKind.READ, (array,), cells=cells, read=config))
+        return self._cell_readings(Request(OperationKind.READ, (self._first + array,), cells=cells, read=config))
 
     def sweep(
         self, array: int, cell: tuple[int, int], voltages: NDArray[np.float64], config: ReadConfig
     ) -> CellReadings:
         """Return the recorded readings."""
         place = np.array([cell], np.int64)
-        request = Request(OperationKind.SWEEP, (array,), voltages=voltages, cells=place, read=config)
+        request = Request(OperationKind.SWEEP, (self._first + array,), voltages=voltages, cells=place, read=config)
         return self._cell_readings(request)
 
     def pulse(self, array: int, cells: NDArray[np.int64], pulse: Pulse, count: int = 1) -> None:
         """Check that these pulses were given now."""
-        self._replay(Request(OperationKind.PULSE, (array,), cells=cells, pulse=pulse, count=count))
+        self._replay(Request(OperationKind.PULSE, (self._first + array,), cells=cells, pulse=pulse, count=count))
 
     def wait(self, seconds: float) -> None:
         """Check that this wait was made now; no time passes."""
@@ -132,34 +138,20 @@ class ReplayDriver(Driver):
     @property
     def trace(self) -> Trace:
         """The trace, while the driver is open. Raises `FileError` otherwise."""
-        if self._trace is None:
-            raise FileError(f"trace {self.path} is not open; open the bench first")
-        return self._trace
+        return self._cursor.trace
 
     @property
     def position(self) -> int:
         """Operations that were replayed."""
-        return self._cursor
+        return self._cursor.position
 
     @property
     def remaining(self) -> int:
         """Operations of the trace that were not asked for yet; verifies the rest of the trace. 0 when closed."""
-        return 0 if self._trace is None else len(self._trace) - self._cursor
+        return self._cursor.remaining
 
-    def _replay(self, asked: Request) -> CellReadings | VectorReadings | None:
-        """Match a request with the one at the cursor, move on, and return or raise what was recorded."""
-        trace, step = self.trace, self._cursor
-        if not trace.has(step):
-            raise ReplayError(self._past_the_end(asked))
-        recorded = trace.request(step)
-        miss = difference(recorded, asked, trace.projections(step))
-        if miss is not None:
-            raise ReplayError(f"replay of {self.path.name}, operation {step + 1}: {miss}{self._nearest(asked)}")
-        error, readings = trace.error(step), trace.readings(step)
-        self._cursor, self._now = step + 1, float(trace.row(step)["ended"])
-        if error is not None:
-            raise error
-        return readings
+    def _replay(self, request: Request) -> CellReadings | VectorReadings | None:
+        return self._cursor.replay(request, self._number)
 
     def _cell_readings(self, request: Request) -> CellReadings:
         readings = self._replay(request)
@@ -168,40 +160,4 @@ class ReplayDriver(Driver):
         return readings
 
     def _without_readings(self) -> FormatError:
-        return FormatError(f"{self.path}: operation {self._cursor} has no readings of its kind; the trace is damaged")
-
-    def _past_the_end(self, asked: Request) -> str:
-        """Say that one operation too many was asked for, and why the trace may be short."""
-        trace = self.trace
-        if trace.state == "open":
-            why = "its writer was stopped there or still runs"
-        elif trace.complete:
-            why = "the run that it recorded ended there"
-        else:
-            why = "what follows does not match its checksums: the file is damaged"
-        return (
-            f"replay of {self.path.name}, operation {self._cursor + 1}: asked for {describe(asked)}, but the trace has "
-            f"{len(trace)} operations ({why}){self._nearest(asked)}"
-        )
-
-    def _nearest(self, asked: Request) -> str:
-        """Return where the nearest operations before and after the cursor of the same kind and arrays are."""
-        trace, found = self.trace, []
-        ways = (
-            range(self._cursor - 1, max(-1, self._cursor - 1 - NEARBY), -1),
-            range(self._cursor + 1, self._cursor + 1 + NEARBY),
-        )
-        for way in ways:
-            for index in way:
-                if not trace.has(index):
-                    break
-                if int(trace.row(index)["kind"]) != asked.kind:
-                    continue
-                recorded = trace.request(index)
-                if recorded.arrays == asked.arrays:
-                    same = difference(recorded, asked, trace.projections(index)) is None
-                    found.append(f"operation {index + 1} ({'this very one' if same else describe(recorded)})")
-                    break
-        if not found:
-            return "; no operation of this kind on these arrays is near"
-        return f"; nearest of this kind on these arrays: {' and '.join(found)}"
+        return FormatError(f"{self.path}: operation {self.position} has no readings of its kind; the trace is damaged")

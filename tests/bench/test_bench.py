@@ -306,7 +306,7 @@ def test_a_driver_that_does_not_close_is_a_driver_error(make_driver: Any) -> Non
         bench.close()
     ours = Unsupported("ours")
     bench = Bench(make_driver())
-    bench._driver.fail = {"close": ours}  # type: ignore[attr-defined]  # the fake driver has it
+    bench._drivers[0].driver.fail = {"close": ours}  # type: ignore[attr-defined]  # the fake driver has it
     with pytest.raises(Unsupported) as raised:
         bench.close()
     assert raised.value is ours

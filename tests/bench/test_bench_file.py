@@ -38,6 +38,7 @@ operator = "me"
 [options]
 threads = 2
 """
+SEVERAL = 'schema = "xbar-bench/1"\n[[drivers]]\nname = "a"\ndriver = "sim"\n'
 HEAD = 'schema = "xbar-bench/1"\ndriver = "sim"\n'
 
 
@@ -48,7 +49,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_good_file_says_everything(tmp_path: Path) -> None:
-    found = load_bench_file(write(tmp_path, GOOD))
+    file = load_bench_file(write(tmp_path, GOOD))
+    (found,) = file.drivers
     assert (found.driver, found.rest) == ("sim", "")
     assert found.options == {
         "threads": 2,
@@ -61,19 +63,45 @@ def test_a_good_file_says_everything(tmp_path: Path) -> None:
         "seed": 7,
     }
     assert found.limits == Limits(0.3, 100e-6, 1e-9, 1000)
-    assert found.sample == {"name": "chip 3", "wafer": "W12", "die": "", "operator": "me", "note": ""}
+    assert file.sample == {"name": "chip 3", "wafer": "W12", "die": "", "operator": "me", "note": ""}
+
+
+def test_several_drivers_are_in_the_order_of_their_arrays(tmp_path: Path) -> None:
+    """Each has its own options and limits; simulated ones are different chips where no seed is given."""
+    text = (
+        SEVERAL
+        + """card = "pcm"
+[drivers.limits]
+cell_voltage = "0.3 V"
+current = "1 mA"
+[[drivers]]
+name = "b"
+driver = "sim"
+[drivers.geometry]
+arrays = 3
+[sample]
+name = "W3"
+"""
+    )
+    file = load_bench_file(write(tmp_path, text))
+    first, second = file.drivers
+    assert (first.name, second.name, file.sample["name"]) == ("a", "b", "W3")
+    assert (first.limits, second.limits) == (Limits(0.3, 1e-3), None)
+    assert dict(first.options) == {"card": "pcm"}
+    assert dict(second.options) == {"arrays": 3, "rows": 128, "cols": 128, "seed": 1}
 
 
 def test_the_shortest_file_names_a_driver(tmp_path: Path) -> None:
-    found = load_bench_file(str(write(tmp_path, HEAD + 'address = "GPIB0::26"\n')))
+    (found,) = load_bench_file(str(write(tmp_path, HEAD + 'address = "GPIB0::26"\n'))).drivers
+    assert found.name == ""
     assert (found.driver, found.rest, found.options, found.limits) == ("sim", "GPIB0::26", {}, None)
 
 
 def test_a_card_file_is_named_from_where_the_bench_file_lies(tmp_path: Path) -> None:
-    found = load_bench_file(write(tmp_path, HEAD + 'card = "cards/mine.toml"\n'))
+    (found,) = load_bench_file(write(tmp_path, HEAD + 'card = "cards/mine.toml"\n')).drivers
     assert Path(found.options["card"]) == tmp_path / "cards" / "mine.toml"
     absolute = (tmp_path / "other.toml").as_posix()
-    assert load_bench_file(write(tmp_path, HEAD + f'card = "{absolute}"\n')).options["card"] == absolute
+    assert load_bench_file(write(tmp_path, HEAD + f'card = "{absolute}"\n')).drivers[0].options["card"] == absolute
 
 
 def test_all_errors_stand_in_one_message(tmp_path: Path) -> None:
@@ -129,6 +157,14 @@ pulses_per_cell = 0
         ('driver = "sim"\n', "schema: is missing"),
         ('schema = "xbar-bench/1"\n', "driver: is missing"),
         ("", "schema: is missing"),
+        (SEVERAL + '[[drivers]]\nname = "a"\ndriver = "sim"\n', "drivers: .*two drivers have one name"),
+        (SEVERAL + '[[drivers]]\ndriver = "sim"\n', "drivers.1..name: is missing"),
+        (SEVERAL + '[[drivers]]\nname = "b"\ndriver = "sim"\nsample = "W3"\n', "drivers.1..sample: is not a key"),
+        ('schema = "xbar-bench/1"\ndrivers = []\n', "drivers: .*at least 1"),
+        (
+            'driver = "sim"\n' + 'schema = "xbar-bench/1"\n[[drivers]]\nname = "a"\ndriver = "sim"\n',
+            "driver: is not a key",
+        ),
         ("schema = \n", "not a TOML file"),
         ("{" * 50, "not a TOML file"),
     ],
@@ -158,4 +194,4 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="more than 1000 kB"):
         load_bench_file(file)
     file.write_bytes(HEAD.encode() + b"#" * (LARGEST_FILE - len(HEAD)))
-    assert load_bench_file(file).driver == "sim"
+    assert load_bench_file(file).drivers[0].driver == "sim"

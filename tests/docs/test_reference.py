@@ -58,9 +58,9 @@ def test_run_settings_have_their_fields_and_defaults() -> None:
 def test_example_of_a_bench_file_opens(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
     path.write_text(next(block.text for block in blocks(BENCH) if block.language == "toml"), encoding="utf-8")
-    file = load_bench_file(path)
-    assert file.limits is not None
-    assert (file.limits.cell_voltage, file.limits.pulse_energy) == pytest.approx((0.5, 1e-8))
+    limits = load_bench_file(path).drivers[0].limits
+    assert limits is not None
+    assert (limits.cell_voltage, limits.pulse_energy) == pytest.approx((0.5, 1e-8))
     with xbar.open_bench(path, record=tmp_path / "trace.h5") as bench:
         has = bench.capabilities
         assert (has.arrays, has.rows, has.cols, has.dac_bits, has.adc_bits) == (2, 64, 128, 8, 10)
@@ -77,8 +77,9 @@ def test_every_key_of_the_bench_file_is_documented() -> None:
     for section, model in sections.items():
         for key in getattr(bench_file, model).model_fields:
             assert re.search(rf"^\| `\[{section}\]`[^|]*`{key}`", page, re.MULTILINE), f"[{section}] {key}"
-    for name, field in vars(bench_file)["_File"].model_fields.items():
-        assert f"`{field.alias or name}`" in page or f"`[{name}]`" in page
+    models = [vars(bench_file)[name].model_fields for name in ("_OneDriver", "_SeveralDrivers", "_NamedDriver")]
+    for name, field in (item for fields in models for item in fields.items()):
+        assert any(text in page for text in (f"`{field.alias or name}`", f"`[{name}]`", f"`[[{name}]]`")), name
 
 
 def test_trace_page_has_every_field_slot_and_column() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from xbar.bench.capabilities import Capabilities, Effect, Identity
 from xbar.bench.limits import Limits
-from xbar.bench.operation import Header, Operation, OperationKind, Request
+from xbar.bench.operation import DriverHeader, Header, Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import ReadConfig, Unselected, VectorConfig
 from xbar.trace.recorder import TraceRecorder
@@ -33,7 +33,7 @@ def _header(*, hardware: bool = False, adc_bits: int | None = 8, native: tuple[s
         effects=(Effect("drift", "applied", "law"),),
     )
     identity = Identity("fake", "sim:fake", "7", "1.0")
-    return Header("sim", identity, capabilities, {"seed": 3, "card": None}, Limits(0.5, 1e-3))
+    return Header("sim", (DriverHeader("", identity, capabilities, {"seed": 3, "card": None}, Limits(0.5, 1e-3)),))
 
 
 def _product(index: int = 0, *, batch: int = 5, k: int = 2, rows: int = 16, cols: int = 8) -> Operation:

@@ -17,14 +17,15 @@ import numpy as np
 
 from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.limits import Limits
-from xbar.bench.operation import Header, Operation, OperationKind, Request
+from xbar.bench.operation import DriverHeader, Header, Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import ReadConfig, VectorConfig
 from xbar.errors import TraceWriteError, XbarError
 from xbar.trace.reader import open_trace
 from xbar.trace.recorder import TraceRecorder
 
-HEADER = Header("x", Identity("fake", "sim:fake"), Capabilities(4, 64, 64, 1.0, 1.0, adc_bits=8), {}, Limits(1.0, 1.0))
+CAPABILITIES = Capabilities(4, 64, 64, 1.0, 1.0, adc_bits=8)
+HEADER = Header("x", (DriverHeader("", Identity("fake", "sim:fake"), CAPABILITIES, {}, Limits(1.0, 1.0)),))
 
 
 def operation(index: int) -> Operation:

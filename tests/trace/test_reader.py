@@ -211,7 +211,7 @@ def test_a_row_with_a_right_checksum_and_wrong_sizes_is_an_error(make_trace: Any
 def test_a_header_with_wrong_parts_is_refused(make_trace: Any, part: str) -> None:
     with h5py.File(make_trace(), "r") as file:
         values = json.loads(file["run/header"][()])
-    values["capabilities"][part] = -1
+    values["drivers"][0]["capabilities"][part] = -1
     with pytest.raises(FormatError, match="header"):
         decode_header(json.dumps(values))
 

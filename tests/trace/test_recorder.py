@@ -122,7 +122,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path, ar
 
 def test_settings_that_are_no_json_leave_no_file(tmp_path: Path, make_header: Any) -> None:
     header = make_header()
-    object.__setattr__(header, "settings", {"x": object()})
+    object.__setattr__(header.drivers[0], "settings", {"x": object()})
     with pytest.raises(InputError, match="JSON"):
         TraceRecorder(tmp_path / "t.h5", provenance={}).start(header)
     assert list(tmp_path.iterdir()) == []

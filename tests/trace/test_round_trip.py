@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from xbar import errors
 from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.limits import Limits
-from xbar.bench.operation import Header, Operation, OperationKind, Request
+from xbar.bench.operation import DriverHeader, Header, Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, Unselected, VectorConfig
 from xbar.trace.projection import project
@@ -107,7 +107,7 @@ def test_operations_come_back_bit_for_bit(operations: list[Operation], adc_bits:
     capabilities = Capabilities(4, 4, 4, 1.0, 1.0, adc_bits=adc_bits)
     with tempfile.TemporaryDirectory() as folder:
         recorder = TraceRecorder(Path(folder) / "t.h5", provenance={}, level=level, flush_every=0)
-        recorder.start(Header("", Identity("", ""), capabilities, {}, Limits(1.0, 1.0)))
+        recorder.start(Header("", (DriverHeader("", Identity("", ""), capabilities, {}, Limits(1.0, 1.0)),)))
         for operation in operations:
             recorder.record(operation)
         recorder.close("ok")

@@ -10,16 +10,17 @@ from typing import Any, Self, TypeVar, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xbar.bench import checks
+from xbar.bench import checks, combined
 from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.crossbar import Crossbar
 from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.interrupt import stop_on_signal
 from xbar.bench.limits import Limits
 from xbar.bench.operation import Header, Operation, OperationKind, Recorder, Request
+from xbar.bench.placed_driver import PlacedDriver, place
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
-from xbar.errors import DriverError, InputError, Interrupted, LimitError, TraceWriteError, UnsafeError, XbarError
+from xbar.errors import DriverError, InputError, Interrupted, TraceWriteError, UnsafeError, XbarError
 
 T = TypeVar("T", bound=CellReadings | VectorReadings | None)
 
@@ -28,85 +29,112 @@ INTERRUPTED = "stopped by Ctrl-C or a signal; outputs are off, what was measured
 
 @final
 class Bench:
-    """One or more equal arrays behind a driver, with a guard before it and a recorder after it.
+    """Arrays behind one driver or several, with a guard before them and a recorder after them.
 
     Use it as a context manager: outputs are off and the trace is closed at every exit.
 
     Args:
-        driver: the driver, not yet open.
+        driver: the driver, not yet open; or several by name. The arrays of the first come first.
         address: what the bench was opened by; stands in the trace.
         recorder: keeps every operation, or None.
-        limits: what the bench may do; None takes the driver's own ranges, which hardware does not allow.
+        limits: what the bench may do, of several drivers one for all or by name; None takes the driver's own ranges,
+            which hardware does not allow.
 
     Raises:
         LimitError: hardware without limits.
         InputError: hardware without a recorder.
-        DriverError: the driver did not open.
+        DriverError: a driver did not open.
         UnsafeError: it did not open, and outputs may still be ON.
 
     """
 
     def __init__(
-        self, driver: Driver, *, address: str = "", recorder: Recorder | None = None, limits: Limits | None = None
+        self,
+        driver: Driver | Mapping[str, Driver],
+        *,
+        address: str = "",
+        recorder: Recorder | None = None,
+        limits: Limits | Mapping[str, Limits | None] | None = None,
     ) -> None:
-        if driver.hardware and limits is None:
-            raise LimitError(f"bench {address!r} moves real charge and has no limits; give [limits] in the bench file")
-        if driver.hardware and recorder is None:
+        self._drivers = place(driver, limits, address)
+        if recorder is None and any(part.driver.hardware for part in self._drivers):
             raise InputError(f"bench {address!r} moves real charge and has no trace; give record=... or --trace")
-        self._driver = driver
         self._recorder = recorder
         self._stop = threading.Event()
         self._stack = ExitStack()
         self._closed = False
         self._broken: BaseException | None = None
         self._pulses: dict[int, NDArray[np.int64]] = {}
-        driver.stop = self._stop
         try:
-            self.identity: Identity = driver.open()
-            self._zero = driver.clock()
-            self.limits: Limits = limits or Limits.of(driver.capabilities)
+            first = 0
+            for part in self._drivers:
+                part.open(first, self._stop)
+                first += part.capabilities.arrays
+            header = Header(address, tuple(part.header() for part in self._drivers))
+            self.identity: Identity = header.identity
+            self.limits: Limits = header.limits
+            self._timekeeper = next((p for p in self._drivers if p.capabilities.hardware), None)
             if recorder is not None:
-                recorder.start(Header(address, self.identity, driver.capabilities, driver.settings(), self.limits))
+                recorder.start(header)
         except BaseException as error:
             self._closed = True
             self._disconnect(self._safe_off())
             if isinstance(error, XbarError) or not isinstance(error, Exception):
                 raise
-            raise DriverError(f"driver {type(driver).__name__} did not open: {error}") from error
+            raise DriverError(f"bench {address!r} did not open: {error}") from error
 
     # ---- what stands on the bench
 
     @property
     def capabilities(self) -> Capabilities:
-        """Get what the driver can do."""
-        return self._driver.capabilities
+        """Get what every array can do; `bench[k].capabilities` is what array k can do."""
+        return combined.capabilities([p.capabilities for p in self._drivers], [p.name for p in self._drivers])
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Get what the driver logs of itself (JSON values)."""
-        return self._driver.settings()
+        """Get what the driver logs of itself (JSON values); of several drivers, by their names."""
+        if len(self._drivers) == 1:
+            return self._drivers[0].driver.settings()
+        return {part.name: part.driver.settings() for part in self._drivers}
+
+    def setting(self, name: str) -> Any:
+        """Return a setting of the first driver that has it (a JSON value), None where none has."""
+        return next((s[name] for s in (part.driver.settings() for part in self._drivers) if name in s), None)
 
     @property
     def clock(self) -> float:
-        """Get the time since the bench opened [s]; simulated time on a simulated bench."""
-        return self._driver.clock() - self._zero
+        """Get the time since the bench opened [s]: the wall's where hardware is on it, else simulated time."""
+        if self._timekeeper is not None:
+            return self._timekeeper.clock
+        return max(part.clock for part in self._drivers)
 
     def __len__(self) -> int:
         """Return the number of arrays."""
-        return self.capabilities.arrays
+        return sum(part.capabilities.arrays for part in self._drivers)
 
     def __getitem__(self, array: int) -> Crossbar:
         """Return one array: the same verbs without `array`."""
-        checks.array(array, self.capabilities)
-        return Crossbar(self, array)
+        part, _ = self._find(array)
+        return Crossbar(self, array, part.capabilities)
+
+    def driver_of(self, array: int) -> int:
+        """Return which driver an array belongs to, from 0; the arrays of one product belong to one driver."""
+        return self._drivers.index(self._find(array)[0])
+
+    def _find(self, array: int) -> tuple[PlacedDriver, int]:
+        """Return the driver of an array and the driver's own number of it; raise `InputError` where there is none."""
+        number = checks.array(array, len(self))
+        part = next(p for p in reversed(self._drivers) if p.first <= number)
+        return part, number - part.first
 
     # ---- operations
 
     def program(self, array: int, targets: ArrayLike) -> None:
         """Write target conductances `(rows, cols)` [S] in one shot; NaN leaves a cell as it is."""
-        values = checks.targets(targets, array, self.capabilities)
+        part, own = self._find(array)
+        values = checks.targets(targets, own, part.capabilities)
         request = Request(OperationKind.PROGRAM, (array,), targets=values)
-        self._operate(request, lambda: self._driver.program(array, values))
+        self._operate(request, lambda: part.driver.program(own, values))
 
     def mvm(
         self,
@@ -118,7 +146,7 @@ class Bench:
         """Drive a batch of input vectors on `k` arrays at once and convert the bit-line currents.
 
         Args:
-            arrays: `k` different arrays.
+            arrays: `k` different arrays, all of one driver.
             voltages: `(k, batch, rows)` [V], float32 or float64; `rows` may be smaller than the array's: the other
                 word lines stand at 0 V.
             config: converter ranges and the bit lines to convert.
@@ -129,60 +157,86 @@ class Bench:
             Codes `(k, batch, cols)` and their step and offset.
 
         Raises:
-            InputError: wrong shapes, numbers that are not finite, ranges not above 0.
+            InputError: wrong shapes, numbers that are not finite, ranges not above 0, arrays of several drivers.
             LimitError: a voltage above the limit of the bench.
             Unsupported: the driver cannot multiply.
 
         """
         config = config or VectorConfig()
+        part, own = self._find_all(arrays)
+        has = part.capabilities
         if config.output_range is None:
-            config = replace(config, output_range=self.capabilities.current_max)
-        numbers, volts, happenings = checks.product(arrays, voltages, config, events, self.capabilities)
-        self.limits.check_voltage(volts, self.capabilities, "mvm")
+            config = replace(config, output_range=has.current_max)
+        own, volts, happenings = checks.product(own, voltages, config, events, has)
+        part.limits.check_voltage(volts, has, "mvm")
+        numbers = tuple(part.first + number for number in own)
         request = Request(OperationKind.MVM, numbers, voltages=volts, events=happenings, vector=config)
-        return self._operate(request, lambda: self._driver.mvm(numbers, volts, config, happenings))
+        return self._operate(request, lambda: part.driver.mvm(own, volts, config, happenings))
+
+    def _find_all(self, arrays: Sequence[int]) -> tuple[PlacedDriver, tuple[int, ...]]:
+        """Return the one driver of several arrays, and its own numbers of them."""
+        found = [self._find(array) for array in arrays]
+        owners = {part.first: part for part, _ in found}
+        if len(owners) > 1:
+            names = ", ".join(part.name for part in owners.values())
+            raise InputError(f"mvm: the arrays belong to the drivers {names}; ask for those of one driver at a time")
+        return (found[0][0] if found else self._drivers[0]), tuple(own for _, own in found)
 
     def read(self, array: int, cells: ArrayLike, config: ReadConfig | None = None) -> CellReadings:
         """Read cells `(n, 2)` of (row, column); the fields of the answer are `(n, repeat)`."""
+        part, own = self._find(array)
         config = config or ReadConfig()
-        places = checks.cells(cells, array, self.capabilities)
-        self._check_read(config, [config.voltage])
+        places = checks.cells(cells, own, part.capabilities)
+        _check_read(part, config, [config.voltage])
         request = Request(OperationKind.READ, (array,), cells=places, read=config)
-        return self._operate(request, lambda: self._driver.read(array, places, config))
+        return self._operate(request, lambda: part.driver.read(own, places, config))
 
     def sweep(
         self, array: int, cell: tuple[int, int], voltages: ArrayLike, config: ReadConfig | None = None
     ) -> CellReadings:
         """Step one cell through voltages `(n,)` [V]; the fields of the answer are `(n, repeat)`."""
+        part, own = self._find(array)
         config = config or ReadConfig()
-        places = checks.cells([cell], array, self.capabilities)
+        places = checks.cells([cell], own, part.capabilities)
         steps = checks.voltages(voltages, "sweep")
-        self._check_read(config, steps)
+        _check_read(part, config, steps)
         request = Request(OperationKind.SWEEP, (array,), voltages=steps, cells=places, read=config)
         where = (int(places[0, 0]), int(places[0, 1]))
-        return self._operate(request, lambda: self._driver.sweep(array, where, steps, config))
+        return self._operate(request, lambda: part.driver.sweep(own, where, steps, config))
 
     def pulse(self, array: int, cells: ArrayLike, pulse: Pulse, count: int = 1) -> None:
         """Give cells `(n, 2)` of (row, column) `count` pulses each; counted before they leave the host."""
-        places = checks.cells(cells, array, self.capabilities)
+        part, own = self._find(array)
+        places = checks.cells(cells, own, part.capabilities)
         checks.count(count)
-        seen = self._pulses.setdefault(array, np.zeros((self.capabilities.rows, self.capabilities.cols), np.int64))
+        seen = self._pulses.setdefault(array, np.zeros((part.capabilities.rows, part.capabilities.cols), np.int64))
         # A cell that is named twice gets the pulses twice.
         named, times = np.unique(places, axis=0, return_counts=True)
         here = (named[:, 0], named[:, 1])
         worst = int(np.argmax(seen[here] + count * times)) if len(named) else None
         most, more = (0, 0) if worst is None else (int(seen[here][worst]), int(times[worst]) * count)
-        self.limits.check_pulse(pulse, self.capabilities, most, more)
+        part.limits.check_pulse(pulse, part.capabilities, most, more)
         self._check_open()
         seen[here] += count * times
         request = Request(OperationKind.PULSE, (array,), cells=places, pulse=pulse, count=count)
-        self._operate(request, lambda: self._driver.pulse(array, places, pulse, count))
+        self._operate(request, lambda: part.driver.pulse(own, places, pulse, count))
 
     def wait(self, seconds: float) -> None:
-        """Let time pass [s], 0 or more: hardware sleeps, a simulation moves its clock."""
+        """Let time pass [s], 0 or more: hardware sleeps, a simulation moves its clock.
+
+        Of several drivers each waits; one whose clock is behind that of the bench makes up for it.
+        """
         checks.seconds(seconds)
-        request = Request(OperationKind.WAIT, seconds=float(seconds))
-        self._operate(request, lambda: self._driver.wait(float(seconds)))
+        self._operate(Request(OperationKind.WAIT, seconds=float(seconds)), lambda: self._wait(float(seconds)))
+
+    def _wait(self, seconds: float) -> None:
+        now = self.clock
+        # A clock that is level waits exactly what was asked for: a replay compares it.
+        gaps = [seconds + max(0.0, now - part.clock) for part in self._drivers]
+        for part, gap in zip(self._drivers, gaps, strict=True):
+            # The wall's time passes for all hardware together, while the first of it sleeps.
+            passed = part.capabilities.hardware and part is not self._timekeeper
+            part.driver.wait(max(0.0, now + seconds - part.clock) if passed else gap)
 
     def conclude(self, result: Mapping[str, Any]) -> None:
         """Let the trace keep what the operations gave (JSON values), such as an accuracy; nothing without a trace."""
@@ -190,11 +244,6 @@ class Bench:
             self._recorder.conclude(result)
 
     # ---- the one way to the driver
-
-    def _check_read(self, config: ReadConfig, voltages: ArrayLike) -> None:
-        checks.read_config(config)
-        self.limits.check_voltage(voltages, self.capabilities, "read")
-        self.limits.check_current(config.current_limit, "read")
 
     def _check_open(self) -> None:
         if self._closed:
@@ -213,9 +262,8 @@ class Bench:
             self._record(Operation(request, started, self.clock, error=error))
             if isinstance(error, XbarError):
                 raise
-            raise DriverError(
-                f"driver {type(self._driver).__name__} failed in {request.kind.name.lower()}: {error}"
-            ) from error
+            which = self._find(request.arrays[0])[0] if request.arrays else self._drivers[0]
+            raise DriverError(f"driver {which.kind} failed in {request.kind.name.lower()}: {error}") from error
         self._record(Operation(request, started, self.clock, readings))
         return readings
 
@@ -243,39 +291,24 @@ class Bench:
         left = self._safe_off()
         try:
             if self._recorder is not None:
-                self._recorder.close(status if not left else "failed")
+                self._recorder.close("failed" if any(left) else status)
         finally:
             self._disconnect(left)
 
-    def _safe_off(self) -> Unsafe:
-        try:
-            return self._driver.safe_off()
-        except Exception as error:
-            return (f"all of {type(self._driver).__name__} (switching off failed: {error})",)
+    def _safe_off(self) -> list[Unsafe]:
+        return [part.safe_off() for part in self._drivers]
 
-    def _disconnect(self, left: Unsafe) -> None:
-        """Close the driver; raise `UnsafeError` naming what of `left` a second try did not switch off."""
-        if left:
-            left = self._reconnect_and_switch_off(left)
-        try:
-            self._driver.close()
-        except Exception as error:
-            if isinstance(error, XbarError):
-                raise
-            raise DriverError(f"driver {type(self._driver).__name__} did not close: {error}") from error
-        finally:
-            if left:
-                raise UnsafeError(
-                    f"these outputs may still be ON: {', '.join(left)}; switch them off at the instrument"
-                )
-
-    def _reconnect_and_switch_off(self, left: Unsafe) -> Unsafe:
-        try:
-            self._driver.close()
-            self._driver.open()
-        except Exception:
-            return left
-        return self._safe_off()
+    def _disconnect(self, left: list[Unsafe]) -> None:
+        """Close the drivers; raise `UnsafeError` naming what of `left` a second try did not switch off."""
+        ends = [part.disconnect(names) for part, names in zip(self._drivers, left, strict=True)]
+        on = [name for names, _ in ends for name in names]
+        error = next((error for _, error in ends if error is not None), None)
+        if on:
+            raise UnsafeError(
+                f"these outputs may still be ON: {', '.join(on)}; switch them off at the instrument"
+            ) from error
+        if error is not None:
+            raise error
 
     def __enter__(self) -> Self:
         """Return the bench; Ctrl-C and SIGTERM become a flag from here to the exit."""
@@ -293,3 +326,9 @@ class Bench:
             self.close("aborted" if aborted else "ok" if kind is None else "failed")
         if unseen:
             raise Interrupted(INTERRUPTED)
+
+
+def _check_read(part: PlacedDriver, config: ReadConfig, voltages: ArrayLike) -> None:
+    checks.read_config(config)
+    part.limits.check_voltage(voltages, part.capabilities, "read")
+    part.limits.check_current(config.current_limit, "read")

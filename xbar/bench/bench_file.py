@@ -1,11 +1,11 @@
-"""The bench file: a TOML file that says which driver stands on the bench, with what geometry, converters and limits."""
+"""The bench file: a TOML file that says which drivers stand on the bench, with what geometry, converters and limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xbar import toml_file
 from xbar.bench.limits import Limits
@@ -45,8 +45,7 @@ class _Sample(_Section):
     note: str = ""
 
 
-class _File(_Section):
-    schema_: Literal["xbar-bench/1"] = Field(alias="schema")
+class _Driver(_Section):
     driver: str = Field(min_length=2)
     address: str = ""
     card: str | None = None
@@ -54,14 +53,38 @@ class _File(_Section):
     geometry: _Geometry | None = None
     converters: _Converters | None = None
     limits: _Limits | None = None
-    sample: _Sample = _Sample()
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class BenchFile:
-    """What a bench file says."""
+class _OneDriver(_Driver):
+    schema_: Literal["xbar-bench/1"] = Field(alias="schema")
+    sample: _Sample = _Sample()
 
+
+class _NamedDriver(_Driver):
+    name: str = Field(min_length=1, max_length=64)
+
+
+class _SeveralDrivers(_Section):
+    schema_: Literal["xbar-bench/1"] = Field(alias="schema")
+    drivers: list[_NamedDriver] = Field(min_length=1, max_length=256)
+    sample: _Sample = _Sample()
+
+    @field_validator("drivers")
+    @classmethod
+    def _names_differ(cls, drivers: list[_NamedDriver]) -> list[_NamedDriver]:
+        names = [driver.name for driver in drivers]
+        if len(set(names)) < len(names):
+            raise ValueError("two drivers have one name; give each its own")
+        return drivers
+
+
+@dataclass(frozen=True)
+class BenchDriver:
+    """What a bench file says of one driver."""
+
+    name: str
+    """Its name on the bench; empty where the file names no several."""
     driver: str
     """Name of the driver, of the entry-point group `xbar.drivers`."""
     rest: str
@@ -69,6 +92,14 @@ class BenchFile:
     options: Mapping[str, Any]
     """Options of the driver: geometry, converters, card, seed, and those of the section [options]."""
     limits: Limits | None
+
+
+@dataclass(frozen=True)
+class BenchFile:
+    """What a bench file says."""
+
+    drivers: tuple[BenchDriver, ...]
+    """In the order of their arrays."""
     sample: Mapping[str, str]
     """Sample, wafer, die, operator, note: they stand in the trace."""
 
@@ -84,20 +115,26 @@ def load_bench_file(path: str | Path) -> BenchFile:
     file = Path(path)
     origin = f"bench file {file}"
     table = toml_file.parse(toml_file.read_text(file, "bench file"), origin, SCHEMA)
+    kind = _SeveralDrivers if "drivers" in table else _OneDriver
     try:
-        found = _File.model_validate(table)
+        found = kind.model_validate(table)
     except ValidationError as error:
         raise FormatError(toml_file.report(origin, error)) from error
-    return BenchFile(
-        found.driver, found.address, _options(found, file.parent), _limits(found), found.sample.model_dump()
-    )
+    parts = found.drivers if isinstance(found, _SeveralDrivers) else [found]
+    drivers = tuple(_driver(part, file.parent, number) for number, part in enumerate(parts))
+    return BenchFile(drivers, found.sample.model_dump())
 
 
-def _limits(found: _File) -> Limits | None:
-    return None if found.limits is None else Limits(**found.limits.model_dump())
+def _driver(found: _Driver, folder: Path, number: int) -> BenchDriver:
+    name = found.name if isinstance(found, _NamedDriver) else ""
+    options = _options(found, folder)
+    if number and found.driver == "sim":
+        options.setdefault("seed", number)  # another chip than the first driver's
+    limits = None if found.limits is None else Limits(**found.limits.model_dump())
+    return BenchDriver(name, found.driver, found.address, options, limits)
 
 
-def _options(found: _File, folder: Path) -> dict[str, Any]:
+def _options(found: _Driver, folder: Path) -> dict[str, Any]:
     options = dict(found.options)
     for section in (found.geometry, found.converters):
         options |= {} if section is None else section.model_dump()

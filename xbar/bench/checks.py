@@ -13,11 +13,11 @@ from xbar.errors import InputError, Unsupported
 from xbar.units import show
 
 
-def array(number: int, capabilities: Capabilities) -> int:
-    """Return the number of an array; raise `InputError` for one that the bench does not have."""
+def array(number: int, arrays: int) -> int:
+    """Return the number of an array; raise `InputError` for one that a bench of so many does not have."""
     index = _whole(number, "array")
-    if not 0 <= index < capabilities.arrays:
-        raise InputError(f"array {index} does not exist; the bench has arrays 0 to {capabilities.arrays - 1}")
+    if not 0 <= index < arrays:
+        raise InputError(f"array {index} does not exist; the bench has arrays 0 to {arrays - 1}")
     return index
 
 
@@ -41,7 +41,7 @@ def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
 
 def targets(values: ArrayLike, number: int, capabilities: Capabilities) -> NDArray[np.float64]:
     """Return targets `(rows, cols)` [S] as float64, within the range of the array; NaN is allowed."""
-    array(number, capabilities)
+    array(number, capabilities.arrays)
     if capabilities.conductance_range is None:
         raise Unsupported("the arrays of this bench have no one-shot write; program the cells with pulses")
     wanted = _numbers(values, "program: targets")
@@ -66,7 +66,7 @@ def targets(values: ArrayLike, number: int, capabilities: Capabilities) -> NDArr
 
 def cells(places: ArrayLike, number: int, capabilities: Capabilities) -> NDArray[np.int64]:
     """Return cells as `(n, 2)` int64, each inside the array."""
-    array(number, capabilities)
+    array(number, capabilities.arrays)
     found = _array(places, "cells")
     if found.ndim != 2 or found.shape[1] != 2 or not (found.size == 0 or np.issubdtype(found.dtype, np.integer)):
         raise InputError(
@@ -125,7 +125,7 @@ def product(
     capabilities: Capabilities,
 ) -> tuple[tuple[int, ...], NDArray[Any], NDArray[np.uint64] | None]:
     """Return the arguments of a product in the driver's form; see `Bench.mvm` for their meaning."""
-    numbers = tuple(array(number, capabilities) for number in arrays)
+    numbers = tuple(array(number, capabilities.arrays) for number in arrays)
     if not numbers or len(set(numbers)) != len(numbers):
         raise InputError(f"mvm: arrays {numbers} must be at least one, each named once")
     values = _array(volts, "mvm: voltages")

@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 class Crossbar:
     """Array `array` of `bench`; get it as `bench[array]`."""
 
-    def __init__(self, bench: "Bench", array: int) -> None:
+    def __init__(self, bench: "Bench", array: int, capabilities: Capabilities) -> None:
         self._bench = bench
         self.array = array
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Get what the array can do."""
-        return self._bench.capabilities
+        self.capabilities = capabilities
+        """What the array can do."""
 
     def program(self, targets: ArrayLike) -> None:
         """Write target conductances `(rows, cols)` [S] in one shot; NaN leaves a cell as it is."""

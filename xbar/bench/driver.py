@@ -40,6 +40,11 @@ class Driver(ABC):
         Raises `InputError` for an option that the driver does not know.
         """
 
+    @classmethod
+    def drivers_from_address(cls, rest: str, options: Mapping[str, Any]) -> dict[str, "Driver"]:
+        """Return all drivers that an address stands for, by name: one without a name, but for replays of several."""
+        return {"": cls.from_address(rest, options)}
+
     @abstractmethod
     def open(self) -> Identity:
         """Connect, find out who answers, end in the safe state."""

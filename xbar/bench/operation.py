@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xbar.bench import combined
 from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.limits import Limits
 from xbar.bench.readings import CellReadings, VectorReadings
@@ -63,15 +64,45 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Header:
-    """What is known when a bench opens: the head of every trace."""
+class DriverHeader:
+    """What is known of one driver when a bench opens."""
 
-    address: str
+    name: str
+    """Its name on the bench; empty where it is the only one."""
     identity: Identity
     capabilities: Capabilities
     settings: Mapping[str, Any]
     """What the driver logs of itself (JSON values)."""
     limits: Limits
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known when a bench opens: the head of every trace."""
+
+    address: str
+    drivers: tuple[DriverHeader, ...]
+    """In the order of their arrays: those of the first are the first of the bench."""
+
+    @property
+    def identity(self) -> Identity:
+        """Get who answers, all of them in one."""
+        return combined.identity([part.identity for part in self.drivers])
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Get what every array can do."""
+        return combined.capabilities([p.capabilities for p in self.drivers], [p.name for p in self.drivers])
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Get what the driver logs of itself; of several, by their names."""
+        return self.drivers[0].settings if len(self.drivers) == 1 else {p.name: p.settings for p in self.drivers}
+
+    @property
+    def limits(self) -> Limits:
+        """Get the tightest limits."""
+        return combined.limits([part.limits for part in self.drivers])
 
 
 class Recorder(Protocol):

@@ -33,6 +33,15 @@ def make_driver(name: str, rest: str, options: Mapping[str, Any]) -> Driver:
 
     Raises `UnknownNameError` for a name that is not installed, `DriverError` where the entry point does not load.
     """
+    return _driver_class(name).from_address(rest, options)
+
+
+def make_drivers(name: str, rest: str, options: Mapping[str, Any]) -> dict[str, Driver]:
+    """Return all drivers that an address stands for, by name; see `make_driver`."""
+    return _driver_class(name).drivers_from_address(rest, options)
+
+
+def _driver_class(name: str) -> type[Driver]:
     found = [point for point in entry_points(group=GROUP) if point.name == name]
     if not found:
         raise UnknownNameError(f"driver {name!r} is not installed; installed are {', '.join(driver_names()) or 'none'}")
@@ -42,4 +51,4 @@ def make_driver(name: str, rest: str, options: Mapping[str, Any]) -> Driver:
         raise DriverError(f"driver {name!r} ({found[0].value}) does not load: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, Driver)):
         raise DriverError(f"driver {name!r} ({found[0].value}) is not a subclass of xbar.bench.driver.Driver")
-    return kind.from_address(rest, options)
+    return kind

@@ -29,7 +29,7 @@ def _total(bench: Bench, matrix: MappedMatrix, voltage: float) -> float:
     for array, targets in zip(matrix.arrays, matrix.targets, strict=True):
         volts = np.full((1, VECTORS, targets.shape[0]), voltage, np.float32)
         largest = np.maximum(targets.sum(axis=0) * voltage, targets.max(initial=0.0) * voltage)
-        ranges = np.minimum(largest * ROOM, bench.capabilities.current_max)
+        ranges = np.minimum(largest * ROOM, bench[array].capabilities.current_max)
         ranges = np.maximum(ranges, 1e-3 * ranges.max())
         readings = bench.mvm((array,), volts, VectorConfig(voltage, ranges[None], targets.shape[1]))
         total += float(readings.current.mean(axis=1).sum())

@@ -1,8 +1,9 @@
 """One layer on the bench: network units to volts, products on its tiles, codes back to network units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -70,14 +71,20 @@ class LayerProduct:
     ) -> None:
         grid, matrix = self.matrix.grid, self.matrix
         tiles = [down * grid.across + across for down in range(grid.down)]
-        group = self.tiles_per_call or len(tiles)
         answers: list[VectorReadings] = []
-        for first in range(0, len(tiles), group):
-            part = tiles[first : first + group]
-            config = VectorConfig(self.read_voltage, self.layer.output_range[part], matrix.targets.shape[2])
-            arrays = [matrix.arrays[tile] for tile in part]
-            answers.append(self.bench.mvm(arrays, volts[first : first + group], config, events))
+        for part in self._calls([matrix.arrays[tile] for tile in tiles]):
+            config = VectorConfig(self.read_voltage, self.layer.output_range[tiles[part]], matrix.targets.shape[2])
+            arrays = [matrix.arrays[tile] for tile in tiles[part]]
+            answers.append(self.bench.mvm(arrays, volts[part], config, events))
         self._decode(answers, matrix.scale[tiles], factor, out)
+
+    def _calls(self, arrays: Sequence[int]) -> Iterator[slice]:
+        """Give the parts of a column of tiles that one product takes: of one driver, and not too many."""
+        first, most = 0, self.tiles_per_call or len(arrays)
+        for _, same in groupby(arrays, self.bench.driver_of):
+            end = first + len(list(same))
+            yield from (slice(start, min(start + most, end)) for start in range(first, end, most))
+            first = end
 
     def _decode(
         self,

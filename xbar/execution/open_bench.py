@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from xbar.bench.bench import Bench
-from xbar.bench.bench_file import load_bench_file
+from xbar.bench.bench_file import BenchFile, load_bench_file
+from xbar.bench.driver import Driver
 from xbar.bench.limits import Limits
-from xbar.bench.registry import driver_names, make_driver, split_address
+from xbar.bench.registry import driver_names, make_drivers, split_address
 from xbar.errors import InputError, UnknownNameError
 from xbar.trace.encoding import Level
 from xbar.trace.recorder import TraceRecorder
@@ -48,22 +49,44 @@ def open_bench(
     text, said = str(address), dict(provenance or {})
     found = split_address(text)
     if found is not None:
-        name, rest = found
+        drivers = make_drivers(*found, options)
+        allowed: dict[str, Limits | None] = dict.fromkeys(drivers, limits)
     elif text.endswith(".toml") or Path(text).exists():
         file = load_bench_file(text)
-        name, rest, limits = file.driver, file.rest, limits or file.limits
-        options = {**file.options, **options}
+        drivers, allowed = _from_file(file, options)
+        allowed = {name: limits or own for name, own in allowed.items()}
         said["sample"] = dict(file.sample)
     else:
         raise UnknownNameError(
             f"bench {text!r} is neither a driver ({', '.join(driver_names())}) nor a bench file (.toml)"
         )
-    driver = make_driver(name, rest, options)
-    if driver.hardware and level == "off":
+    if level == "off" and any(driver.hardware for driver in drivers.values()):
         raise InputError(f"bench {text!r} moves real charge and is always traced; choose level outputs or full")
     recorder = (
         None
         if record is None
         else TraceRecorder(record, provenance=said, level=level, flush_every=flush, force=force, embedded=embedded)
     )
-    return Bench(driver, address=text, recorder=recorder, limits=limits)
+    return Bench(drivers, address=text, recorder=recorder, limits=allowed)
+
+
+def _from_file(file: BenchFile, options: Mapping[str, Any]) -> tuple[dict[str, Driver], dict[str, Limits | None]]:
+    """Return the drivers of a bench file and their limits, by name.
+
+    `options` go before those of the file; of several drivers, to the simulated ones.
+    """
+    if len(file.drivers) > 1 and "seed" in options:
+        raise InputError("the bench has several drivers, so one seed does not say which chips; give it in the file")
+    drivers: dict[str, Driver] = {}
+    limits: dict[str, Limits | None] = {}
+    for part in file.drivers:
+        given = {**part.options, **(options if len(file.drivers) == 1 or part.driver == "sim" else {})}
+        made = make_drivers(part.driver, part.rest, given)
+        if len(made) > 1 and len(file.drivers) > 1:
+            raise InputError(
+                f"driver {part.name!r} replays a bench of several drivers, which stands alone; replay it so"
+            )
+        for own_name, driver in made.items():
+            name = part.name if len(made) == 1 else own_name
+            drivers[name], limits[name] = driver, part.limits
+    return drivers, limits

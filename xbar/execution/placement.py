@@ -43,10 +43,10 @@ def check_fit(bench: Bench, mapped: MappedNetwork) -> None:
 
 def program(bench: Bench, mapped: MappedNetwork) -> None:
     """Write every tile of a map; the cells outside the tile are left as they are."""
-    size = (bench.capabilities.rows, bench.capabilities.cols)
     for matrix in mapped.matrices:
         for array, tile in zip(matrix.arrays, matrix.targets, strict=True):
-            targets = np.full(size, np.nan)
+            has = bench[array].capabilities
+            targets = np.full((has.rows, has.cols), np.nan)
             targets[: tile.shape[0], : tile.shape[1]] = tile
             bench.program(array, targets)
 

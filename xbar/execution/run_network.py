@@ -185,15 +185,16 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
 
 def _seed(bench: Bench, how: RunSettings) -> int:
     """Return the number of the chip that stands on the bench: its own word, where it has one."""
-    said = bench.settings
-    recorded = said.get("recorded")
-    own = said.get("seed", recorded.get("seed") if isinstance(recorded, dict) else None)
+    recorded = bench.setting("recorded")
+    own = bench.setting("seed")
+    if own is None and isinstance(recorded, dict):
+        own = recorded.get("seed")
     return own if isinstance(own, int) else how.seed or 0
 
 
 def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
     """Return the settings of the recorded run where a trace is replayed: batch, time and seed come from it."""
-    recorded = bench.settings.get("run")
+    recorded = bench.setting("run")
     if not isinstance(recorded, dict):
         return how
     if recorded.get("samples") != count:
@@ -244,6 +245,6 @@ def _on_bench(
 
 def _check_used_up(bench: Bench) -> None:
     """Raise `ReplayError` where the trace holds operations that this run did not ask for."""
-    left = bench.settings.get("remaining")
+    left = bench.setting("remaining")
     if isinstance(left, int) and left > 0:
         raise ReplayError(f"the trace holds {left} more operations than this run asked for; it recorded another run")

@@ -1,4 +1,4 @@
-"""The head of a trace as JSON: address, identity, capabilities, the driver's settings and the limits."""
+"""The head of a trace as JSON: address, and of each driver identity, capabilities, settings and limits."""
 
 import json
 import math
@@ -8,12 +8,14 @@ from typing import Any
 
 from xbar.bench.capabilities import Capabilities, Effect, Identity, Timings
 from xbar.bench.limits import Limits
-from xbar.bench.operation import Header
+from xbar.bench.operation import DriverHeader, Header
 from xbar.bench.settings import Unselected
 from xbar.errors import FormatError, InputError
 
 MAX_SIZE = 2**31
 """Largest number of arrays, rows or columns that is believed."""
+MAX_DRIVERS = 4096
+"""Largest number of drivers that is believed."""
 
 
 def to_json(values: Mapping[str, Any], what: str) -> str:
@@ -38,33 +40,44 @@ def from_json(text: str, what: str) -> dict[str, Any]:
 
 
 def encode_header(header: Header) -> str:
-    """Return a header as JSON text; raises `InputError` where the driver's settings are no JSON values."""
-    capabilities = asdict(header.capabilities)
-    capabilities["native"] = sorted(header.capabilities.native)
-    capabilities["unselected"] = sorted(mode.value for mode in header.capabilities.unselected)
-    values = {
-        "address": header.address,
-        "identity": asdict(header.identity),
-        "capabilities": capabilities,
-        "settings": dict(header.settings),
-        "limits": asdict(header.limits),
-    }
+    """Return a header as JSON text; raises `InputError` where a driver's settings are no JSON values."""
+    values = {"address": header.address, "drivers": [_driver_values(part) for part in header.drivers]}
     return to_json(values, "header (the driver's settings)")
+
+
+def _driver_values(part: DriverHeader) -> dict[str, Any]:
+    capabilities = asdict(part.capabilities)
+    capabilities["native"] = sorted(part.capabilities.native)
+    capabilities["unselected"] = sorted(mode.value for mode in part.capabilities.unselected)
+    return {
+        "name": part.name,
+        "identity": asdict(part.identity),
+        "capabilities": capabilities,
+        "settings": dict(part.settings),
+        "limits": asdict(part.limits),
+    }
 
 
 def decode_header(text: str) -> Header:
     """Return the header from its text; raises `FormatError` where a part is missing or of another type."""
     values = from_json(text, "header of the trace")
     try:
-        return Header(
-            str(values["address"]),
-            Identity(**{str(k): str(v) for k, v in values["identity"].items()}),
-            _capabilities(values["capabilities"]),
-            dict(values["settings"]),
-            _limits(values["limits"]),
-        )
+        drivers = tuple(_driver(part) for part in values["drivers"])
+        if not 0 < len(drivers) <= MAX_DRIVERS or len({part.name for part in drivers}) < len(drivers):
+            raise ValueError(f"{len(drivers)} drivers, or two of one name")
+        return Header(str(values["address"]), drivers)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FormatError(f"header of the trace is incomplete or wrong ({error!r}); the file is damaged") from None
+
+
+def _driver(values: dict[str, Any]) -> DriverHeader:
+    return DriverHeader(
+        str(values["name"]),
+        Identity(**{str(k): str(v) for k, v in values["identity"].items()}),
+        _capabilities(values["capabilities"]),
+        dict(values["settings"]),
+        _limits(values["limits"]),
+    )
 
 
 def _capabilities(values: dict[str, Any]) -> Capabilities:

@@ -79,7 +79,7 @@ def test_what_is_not_hdf5_is_refused(tmp_path: Path) -> None:
     for name, message in (
         ("none", "does not exist"),
         ("", "folder"),
-        ("empty", "not an HDF5"),
+        ("empty", "is empty"),
         ("text", "not an HDF5"),
     ):
         with pytest.raises(FileError, match=message):

@@ -28,6 +28,8 @@ MAX_LINKS = 16
 """Soft links that are followed one after another."""
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}
 """Filters that are accepted; HDF5 would load a library from the disk for any other."""
+PLUGINS = frozenset({32015})
+"""Those of them that are not built into HDF5 and come with the package hdf5plugin."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -44,7 +46,7 @@ def open_file(path: str | os.PathLike[str]) -> tuple[Any, State]:
         return h5py.File(path, "r"), "closed"
     except (OSError, RuntimeError) as error:
         reason = str(error)
-    unfinished = _is_marked_open(path)
+    unfinished = is_marked_open(path)
     if unfinished:
         try:
             # Only a file that was switched to SWMR can be read here; one killed while it was set up cannot.
@@ -58,7 +60,7 @@ def open_file(path: str | os.PathLike[str]) -> tuple[Any, State]:
     raise FileError(f"{path} is damaged or cut off and cannot be opened ({reason}); take another copy of it")
 
 
-def _is_marked_open(path: Path) -> bool:
+def is_marked_open(path: Path) -> bool:
     """Return whether the file says of itself that a writer has it open (flags of superblock version 3, byte 11).
 
     Asking HDF5 for SWMR instead would also open a file that was cut off: its length is not checked then.
@@ -90,6 +92,8 @@ def _check_signature(path: Path) -> None:
         if path.is_dir():  # Windows says "permission denied" for a folder
             raise FileError(f"{path} is a folder; name a file in it") from None
         raise FileError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if not size:
+        raise FileError(f"{path} is empty: its writer stopped before anything was recorded, or a copy of it broke off")
     raise FileError(f"{path} is not an HDF5 file; check that it is the right one and was copied whole")
 
 
@@ -167,10 +171,19 @@ def find_dataset(group: Any, name: str, *, kinds: str, ndim: int) -> Any:
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     if unknown := [code for code in filters if code not in FILTERS]:
         raise FormatError(f"{place} uses HDF5 filter {unknown[0]}; accepted are {', '.join(FILTERS.values())}")
+    if not PLUGINS.isdisjoint(filters):
+        register_filters()
     _check_type(dataset, place, kinds, ndim)
     if dataset.chunks and math.prod(dataset.chunks) * dataset.dtype.itemsize > MAX_CHUNK_BYTES:
         raise FormatError(f"{place} has chunks of {dataset.chunks} values; the limit is {MAX_CHUNK_BYTES} bytes")
     return dataset
+
+
+def register_filters() -> None:
+    """Let HDF5 know the filters that are not built in; done when a file needs one, not before."""
+    import hdf5plugin
+
+    assert set(hdf5plugin.FILTERS.values()) >= PLUGINS
 
 
 def _check_type(dataset: Any, place: str, kinds: str, ndim: int) -> None:

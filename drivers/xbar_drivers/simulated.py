@@ -1,8 +1,8 @@
-"""The simulated array as a driver: physics of a device card, ideal wires, ideal but coarse converters."""
+"""The simulated array as a driver: physics of a device card, wires, ideal but coarse converters."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +12,41 @@ from xbar.array.device import gpu
 from xbar.array.product import Periphery
 from xbar.array.simulated_arrays import SimulatedArrays
 from xbar.bench.capabilities import Capabilities, Effect, Identity, Timings
-from xbar.bench.driver import Driver, Unsafe
+from xbar.bench.driver import Driver, DriverState, Unsafe
 from xbar.bench.readings import CellReadings, VectorReadings
-from xbar.bench.settings import ReadConfig, VectorConfig
+from xbar.bench.settings import ReadConfig, Unselected, VectorConfig
 from xbar.bench.status import Status
+from xbar.circuit.wire_text import parse_wires, wire_values, wires_of
+from xbar.circuit.wires import Wires
 from xbar.devices.card import EFFECTS, DeviceCard
 from xbar.devices.card_file import load_card
-from xbar.errors import InputError, UnknownNameError, Unsupported
+from xbar.errors import FormatError, InputError, UnknownNameError, Unsupported
 from xbar.periphery.converter import Converter
 from xbar.random import SEED_MAX
+from xbar.units import show
+
+if TYPE_CHECKING:
+    from xbar.circuit.bias_scheme import BiasScheme
 
 CONVERTERS = ("dac", "adc")
 """Effects of the periphery, switched like those of the card."""
 
+WIRES = "ir_drop"
+"""Effect of the wires, switched like those of the card."""
+
 ABSENT = {
-    "ir_drop": "wires are ideal in this version",
     "iv_nonlinearity": "cells are linear in voltage in this version",
     "random_telegraph_noise": "no card has the law in this version",
 }
 """Effects that this driver does not know, and why."""
+
+SCHEMES: dict[Unselected, "BiasScheme"] = {
+    Unselected.GROUND: "ground",
+    Unselected.HALF: "half",
+    Unselected.THIRD: "third",
+    Unselected.FLOAT: "float",
+}
+"""What the lines are tied to that a reading does not use, in the words of the circuit."""
 
 UNNAMED_NODE = 4095
 """Node number in the noise counters of input vectors that came without events; 52 bits number them."""
@@ -55,6 +71,8 @@ class SimulatedDriver(Driver):
         dtype: "float64" for exact products, "float32" for fast ones.
         threads: threads that share a product.
         device: "cpu", or "gpu" for products on the first CUDA device.
+        wires: resistance of the wires: a text such as "1 ohm" or "22nm-1t1r" (see `xbar.circuit.wire_text`), a mapping
+            of `word`, `bit`, `source`, `sense` to ohm, or None for ideal wires.
 
     """
 
@@ -75,6 +93,7 @@ class SimulatedDriver(Driver):
         dtype: str = "float64",
         threads: int = 1,
         device: str = "cpu",
+        wires: str | Mapping[str, float] | None = None,
     ) -> None:
         _check_geometry(arrays, rows, cols)
         if dtype not in ("float64", "float32"):
@@ -92,6 +111,8 @@ class SimulatedDriver(Driver):
         periphery = Periphery(bits["dac"], bits["adc"], dtype == "float64", seed)
         for width in (dac_bits, adc_bits):
             Converter(width)  # raises for a number of bits that cannot be
+        self._wires = _wires(wires) if WIRES in self._on else None
+        self._asked_wires = wires
         self._card = self._whole_card.only([name for name in EFFECTS if name in self._on])
         self._periphery, self._threads, self._timings = periphery, threads, Timings()
         self._geometry = (arrays, rows, cols)
@@ -113,7 +134,7 @@ class SimulatedDriver(Driver):
     def open(self) -> Identity:
         """Make the arrays; every cell stands at the card's smallest conductance."""
         arrays, rows, cols = self._geometry
-        self._arrays = SimulatedArrays(arrays, rows, cols, self._card, self._periphery, self._device)
+        self._arrays = SimulatedArrays(arrays, rows, cols, self._card, self._periphery, self._device, self._wires)
         self._blas = ThreadpoolController()
         if self._threads > 1:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="xbar-array")
@@ -128,6 +149,7 @@ class SimulatedDriver(Driver):
             dac_bits=self._periphery.dac_bits,
             adc_bits=self._periphery.adc_bits,
             native=frozenset({"read", "sweep", "mvm", "program"}),
+            unselected=frozenset(SCHEMES),
             parallel_sense=cols,
             effects=self._effects(),
             timings=self._timings,
@@ -146,7 +168,15 @@ class SimulatedDriver(Driver):
                 found.append(Effect(name, "skipped", f"card {self._card.name!r} has no such law"))
             else:
                 found.append(Effect(name, "applied", laws[name]))
-        return (*found, *(Effect(name, "unsupported", why) for name, why in ABSENT.items()))
+        return (*found, self._wire_effect(), *(Effect(name, "unsupported", why) for name, why in ABSENT.items()))
+
+    def _wire_effect(self) -> Effect:
+        if self._asked_wires is None:
+            return Effect(WIRES, "skipped", "no wires are named: ideal ones")
+        if self._wires is None:
+            return Effect(WIRES, "skipped", "switched off by the caller")
+        ohm = ", ".join(f"{name} {show(value, 'ohm')}" for name, value in wire_values(self._wires).items())
+        return Effect(WIRES, "applied", f"exact circuit, {ohm}; read noise to first order at the output")
 
     def close(self) -> None:
         """Stop the threads."""
@@ -174,6 +204,37 @@ class SimulatedDriver(Driver):
             "adc_bits": p.adc_bits,
             "dtype": "float64" if p.exact else "float32",
             "device": "cpu" if self._device is None else self._device.name,
+            "wires": None if self._wires is None else wire_values(self._wires),
+        }
+
+    def state(self) -> DriverState:
+        """Return everything that the cells are, and how far the random draws came."""
+        counters, arrays = self._arrays.state()
+        return DriverState({**self._chip(), **counters, "vectors": self._vectors}, arrays)
+
+    def restore(self, state: DriverState, after: float = 0.0) -> None:
+        """Bring the arrays to a state of the same chip, `after` seconds later."""
+        said, own = state.values, self._chip()
+        for name, remedy in (("seed", "--seed"), ("card_sha256", "--card")):
+            if said.get(name) != own[name]:
+                raise InputError(
+                    f"the chip file is of {name} {said.get(name)!r}, the bench simulates {own[name]!r}; give "
+                    f"the chip's own with {remedy}, or begin another chip file"
+                )
+        try:
+            self._arrays.restore(said, state.arrays, after)
+            self._vectors = int(said["vectors"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise FormatError(f"the state in the chip file is incomplete ({error}); it is damaged") from error
+
+    def _chip(self) -> dict[str, Any]:
+        """Return what the cells are drawn from."""
+        card = self._whole_card
+        return {
+            "seed": self._periphery.seed,
+            "card": card.name,
+            "card_sha256": card.sha256,
+            "card_text": card.text,
         }
 
     def program(self, array: int, targets: NDArray[np.float64]) -> None:
@@ -224,7 +285,8 @@ class SimulatedDriver(Driver):
         self, array: int, cells: NDArray[np.int64], voltages: NDArray[np.float64], config: ReadConfig
     ) -> CellReadings:
         applied = np.repeat(voltages[:, None], config.repeat, axis=1)
-        times, current = self._arrays.read(array, cells, applied, self._timings.read + config.settle)
+        seconds = self._timings.read + config.settle
+        times, current = self._arrays.read(array, cells, applied, seconds, SCHEMES[config.unselected])
         limit = np.inf if config.current_limit is None else config.current_limit
         status = np.where(np.abs(current) > limit, np.uint32(Status.COMPLIANCE), np.uint32(0)).astype(np.uint32)
         missing = np.full_like(applied, np.nan)
@@ -245,13 +307,19 @@ def _check_geometry(arrays: int, rows: int, cols: int) -> None:
         )
 
 
+def _wires(wires: str | Mapping[str, float] | None) -> Wires | None:
+    if wires is None:
+        return None
+    return parse_wires(wires) if isinstance(wires, str) else wires_of(wires)
+
+
 def _names(names: Iterable[str]) -> set[str]:
     # One name instead of a list of names would be read letter by letter.
     return {names} if isinstance(names, str) else set(names)
 
 
 def _effects_on(only: Iterable[str] | None, without: Iterable[str]) -> set[str]:
-    known = (*EFFECTS, *CONVERTERS)
+    known = (*EFFECTS, *CONVERTERS, WIRES)
     kept, left = set(known) if only is None else _names(only), _names(without)
     for name in sorted(kept | left):
         if name in ABSENT:

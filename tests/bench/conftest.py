@@ -11,7 +11,7 @@ from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.operation import Header, Operation
 from xbar.bench.readings import CellReadings, VectorReadings
-from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.bench.settings import Pulse, ReadConfig, Unselected, VectorConfig
 
 ROWS, COLS = 6, 4
 
@@ -65,6 +65,7 @@ class FakeDriver(Driver):
             conductance_range=(1e-6, 100e-6),
             native=frozenset({"read", "pulse", "mvm", "program"}),
             hardware=self.hardware,
+            unselected=frozenset({Unselected.GROUND, Unselected.HALF}),
         )
         return Identity("fake", "sim:fake", "7")
 

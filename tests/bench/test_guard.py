@@ -11,7 +11,7 @@ from xbar.bench.bench import Bench
 from xbar.bench.capabilities import Capabilities
 from xbar.bench.checks import targets
 from xbar.bench.limits import Limits
-from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.bench.settings import Pulse, ReadConfig, Unselected, VectorConfig
 from xbar.errors import DriverError, InputError, LimitError, Unsupported
 
 NAN, INF = float("nan"), float("inf")
@@ -282,3 +282,21 @@ def test_volts_and_events_arrive_in_the_drivers_form(bench: Bench, driver: Any) 
     assert type(driver.seen[-1][0][0]) is int
     assert driver.seen[-1][1].dtype == np.float64
     assert driver.seen[-1][3] is None
+
+
+@pytest.mark.parametrize("verb", ["read", "sweep", "pulse"])
+def test_lines_that_cannot_be_left_as_asked(verb: str, make_driver: Any) -> None:
+    """A bench without the sources for V/3, or that cannot let lines float, refuses before anything leaves."""
+    driver = make_driver()
+    bench = Bench(driver)
+    calls: dict[str, Any] = {
+        "read": lambda mode: bench.read(0, [[0, 0]], ReadConfig(0.1, unselected=mode)),
+        "sweep": lambda mode: bench.sweep(0, (0, 0), [0.1], ReadConfig(unselected=mode)),
+        "pulse": lambda mode: bench.pulse(0, [[0, 0]], Pulse(0.1, 1e-6, current_limit=1e-6, unselected=mode)),
+    }
+    for mode in (Unselected.THIRD, Unselected.FLOAT):
+        with pytest.raises(Unsupported, match=f"{mode.value}'; it can: ground, half"):
+            calls[verb](mode)
+    assert driver.operations == []
+    calls[verb](Unselected.HALF)
+    assert driver.operations == ["read" if verb == "sweep" else verb]

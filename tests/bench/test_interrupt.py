@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xbar.bench.bench import Bench
-from xbar.bench.interrupt import stop_on_signal
+from xbar.bench.interrupt import HeldSignals, stop_on_signal
 from xbar.errors import ExitCode, Interrupted
 
 HANDLED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
@@ -134,3 +134,80 @@ def test_a_handler_that_python_does_not_know_becomes_the_default(monkeypatch: py
     assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
     signal.signal(signal.SIGINT, before)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_held_signals_are_delivered_afterwards(make_driver: Any) -> None:
+    """Each kind once, to the handler that stood before: of a bench, the first still is a flag."""
+    driver, reached = make_driver(), []
+    with pytest.raises(Interrupted), Bench(driver) as bench:  # noqa: PT012  # the block is the test
+        with HeldSignals():
+            for _ in range(3):
+                signal.raise_signal(signal.SIGINT)
+            reached.append(driver.stop.is_set())
+        reached.append(driver.stop.is_set())
+        bench.wait(1)
+    assert reached == [False, True]
+
+
+def test_a_held_second_ctrl_c_comes_after_the_block() -> None:
+    """Also where the block fails: the interrupt wins, and the error is its context."""
+    done = []
+    with stop_on_signal(threading.Event()):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt) as raised, HeldSignals():  # noqa: PT012  # the block is the test
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+            raise OSError
+    assert done == [1]
+    assert isinstance(raised.value.__context__, OSError)
+
+
+def test_held_signals_may_be_nested() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), HeldSignals():  # noqa: PT012  # the block is the test
+        with HeldSignals():
+            signal.raise_signal(signal.SIGINT)
+            done.append("inner")
+        done.append("outer")
+    assert done == ["inner", "outer"]
+
+
+def test_what_the_system_does_by_itself_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ignored signal stays ignored, and a handler that Python does not know is not replaced."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with HeldSignals():
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda number: None)
+        held = HeldSignals()
+        held.__enter__()
+    assert signal.getsignal(signal.SIGINT) is before
+    held.__exit__(None, None, None)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_threads_hold_nothing() -> None:
+    seen = []
+
+    def work() -> None:
+        with HeldSignals():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.parametrize("name", ["safe_off", "close"])
+def test_a_second_ctrl_c_while_closing_waits(make_driver: Any, make_recorder: Any, name: str) -> None:
+    """Outputs are off, the trace is closed and the driver disconnected before it comes."""
+    driver, recorder = make_driver(), make_recorder()
+    driver.on_call = lambda called: signal.raise_signal(signal.SIGINT) if called == name else None
+    with pytest.raises(KeyboardInterrupt), Bench(driver, recorder=recorder) as bench:  # noqa: PT012  # the block is the test
+        signal.raise_signal(signal.SIGINT)
+        bench.wait(1)
+    assert driver.calls == ["open", "safe_off", "close"]
+    assert recorder.status == ["aborted"]

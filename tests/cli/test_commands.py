@@ -167,3 +167,18 @@ def test_demo_writes_map_trace_and_figures(run: Run) -> None:
 def test_help_and_version(run: Run) -> None:
     assert "budget" in run("--help").out
     assert run("--version").out.strip() == f"xbar {xbar.__version__}"
+
+
+def test_a_chip_is_kept_between_commands(run: Run, digits_file: Path) -> None:
+    """Programmed by one command, run by another a month later, compensated by what was measured when it was fresh."""
+    first = run("run", digits_file, "--data", "sample:digits", "--chip", "c.h5", "--compensate-drift", "--json")
+    options = ("--no-program", "--chip", "c.h5", "--json")
+    later = run("run", digits_file, "--data", "sample:digits", *options, "--after", "30 days")
+    again = run("run", digits_file, "--data", "sample:digits", *options, "--compensate-drift", "--trace", "t.h5")
+    figures = [json.loads(done.out)["accuracy"]["analog"] for done in (first, later, again)]
+    assert figures[1] < figures[0]
+    assert figures[2] > figures[1]
+    assert "reproduced" in run("replay", "t.h5").out
+    told = json.loads(run("chip", "info", "c.h5", "--json").out)
+    assert told["state"]["clock_s"] == pytest.approx(30 * 86400, rel=1e-3)
+    assert told["arrays"] == 2

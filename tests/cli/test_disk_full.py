@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ sys.argv = ["xbar", *sys.argv[2:]]
 main()
 """
 """Runs `xbar` in a process whose files may not grow beyond some bytes: writes then fail as on a full disk."""
+
+
+ROOM = """
+import shutil
+whole = shutil.disk_usage
+shutil.disk_usage = lambda path: whole("/")._replace(free=2**40)
+"""
+"""Makes a process believe that there is room for its trace: another program fills the disk while it runs."""
 
 
 def limited(folder: Path, size: int, *arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -69,3 +78,48 @@ def test_a_trace_on_a_full_disk_keeps_what_it_holds(tmp_path: Path, digits_file:
         held = len(kept)
     assert held >= 1
     assert f"it holds {held} operations" in done.stderr
+
+
+def test_no_room_for_a_new_trace(tmp_path: Path, digits_file: Path) -> None:
+    """The documented code and a message; HDF5, which crashes here, is not asked."""
+    compile_kernels(digits_file)
+    options = ("--data", "sample:digits", "--threads", 1, "--no-embed", "--trace", "t.h5")
+    done = limited(tmp_path, 50_000, "run", digits_file, *options)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == ""
+    assert "t.h5 cannot be made" in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of 1 MB, in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=False).returncode:
+        pytest.skip("this system does not let root mount one either")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("flush", ["every", "0.05"])
+def test_a_disk_that_is_full(small_disk: Path, digits_file: Path, flush: str) -> None:
+    """No space left: HDF5 can close such a file, and the trace says that the run failed."""
+    options = ["--data", "sample:digits", "--threads", 1, "--batch", 10, "--no-embed", "--flush", flush]
+    files = ["--record", "full", "--trace", small_disk / "t.h5"]
+    command = [sys.executable, "-c", ROOM + LIMITED, "-1", "run", digits_file, *options, *files]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == ""
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    with xbar.open_trace(small_disk / "t.h5") as kept:
+        assert f"it holds {len(kept)} operations" in done.stderr
+        assert (kept.status, kept.state, kept.complete) == ("failed", "closed", False)
+        assert len(kept) >= 1

@@ -63,3 +63,94 @@ def wait_for_operations(trace: Path, running: "subprocess.Popen[str]") -> None:
             pass  # not there yet, or still being set up
         time.sleep(0.05)
     pytest.fail("the run recorded nothing in a minute")
+
+
+PROGRAM = """
+import sys
+import numpy as np
+import xbar
+from xbar_drivers.simulated import SimulatedDriver
+
+mapped = xbar.load_map(sys.argv[1])
+x = np.zeros((40, 64), np.float32)
+
+def run(**settings):
+    xbar.run_network(mapped, x, batch=1, error_samples=0, threads=1, trace=sys.argv[2], **settings)
+"""
+
+
+def ended(digits_file: Path, trace: Path, lines: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program that records the digits network."""
+    command = [sys.executable, "-c", PROGRAM + lines, str(digits_file), str(trace)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def check_closed(trace: Path, status: str, least: int) -> None:
+    """Check that a trace was closed with a status and holds at least some operations."""
+    with xbar.open_trace(trace) as kept:
+        assert (kept.state, kept.status, kept.complete) == ("closed", status, True)
+        assert len(kept) >= least
+
+
+def test_a_callback_that_raises_leaves_a_valid_trace(digits_file: Path, tmp_path: Path) -> None:
+    """Its error is what the caller sees; what was measured before is in the trace."""
+    lines = """
+def shown(what, done, total):
+    if done == 20:
+        raise ZeroDivisionError("in the callback")
+run(progress=shown)
+"""
+    done = ended(digits_file, tmp_path / "t.h5", lines)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ZeroDivisionError: in the callback")
+    check_closed(tmp_path / "t.h5", "failed", 40)
+
+
+def test_a_driver_that_raises_leaves_a_valid_trace(digits_file: Path, tmp_path: Path) -> None:
+    """Its error is an operation of the trace too."""
+    lines = """
+whole, calls = SimulatedDriver.mvm, []
+def broken(self, *arguments):
+    calls.append(1)
+    if len(calls) > 30:
+        raise OSError("cable off")
+    return whole(self, *arguments)
+SimulatedDriver.mvm = broken
+run()
+"""
+    done = ended(digits_file, tmp_path / "t.h5", lines)
+    assert done.returncode == 1
+    assert "xbar.errors.DriverError" in done.stderr
+    check_closed(tmp_path / "t.h5", "failed", 31)
+    with xbar.open_trace(tmp_path / "t.h5") as kept:
+        assert "cable off" in str(kept.error(len(kept) - 1))
+        assert kept.error(len(kept) - 2) is None
+
+
+def test_a_second_ctrl_c_while_the_trace_is_closed_does_not_cut_it(digits_file: Path, tmp_path: Path) -> None:
+    """Both come in the middle of HDF5's work: the first while an operation is written, the second at the end."""
+    lines = """
+import os, signal
+from xbar.trace.column import GrowingColumn
+from xbar.trace.layout import TraceFile
+append, set_end = GrowingColumn.append, TraceFile.set_end
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+def interrupted(self, values):
+    interrupt()
+    return append(self, values)
+def end(self, status):
+    GrowingColumn.append = append
+    interrupt()
+    set_end(self, status)
+    interrupt()
+def shown(what, done, total):
+    if done == 20:
+        GrowingColumn.append = interrupted
+TraceFile.set_end = end
+run(progress=shown)
+"""
+    done = ended(digits_file, tmp_path / "t.h5", lines)
+    assert done.returncode != 0
+    assert "KeyboardInterrupt" in done.stderr
+    check_closed(tmp_path / "t.h5", "aborted", 41)

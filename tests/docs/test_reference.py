@@ -73,8 +73,8 @@ def test_every_key_of_the_bench_file_is_documented() -> None:
     from xbar.bench import bench_file
 
     page = read_page(BENCH)
-    sections = {"geometry": "_Geometry", "converters": "_Converters", "limits": "_Limits", "sample": "_Sample"}
-    for section, model in sections.items():
+    for section in ("geometry", "converters", "wires", "limits", "sample"):
+        model = f"_{section.title()}"
         for key in getattr(bench_file, model).model_fields:
             assert re.search(rf"^\| `\[{section}\]`[^|]*`{key}`", page, re.MULTILINE), f"[{section}] {key}"
     models = [vars(bench_file)[name].model_fields for name in ("_OneDriver", "_SeveralDrivers", "_NamedDriver")]

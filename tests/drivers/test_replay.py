@@ -18,7 +18,7 @@ from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.limits import Limits
 from xbar.bench.readings import CellReadings, VectorReadings
-from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.bench.settings import Pulse, ReadConfig, Unselected, VectorConfig
 from xbar.errors import DriverError, FileError, InputError, LimitError, ReplayError, Unsupported
 from xbar.trace.recorder import TraceRecorder
 from xbar_drivers.replay import ReplayDriver
@@ -41,7 +41,10 @@ class CountingDriver(Driver):
 
     def open(self) -> Identity:
         unit = frozenset({"read", "sweep", "pulse", "mvm", "program"})
-        self.capabilities = Capabilities(4, 16, 8, 1.0, 1e-3, (0.0, 25e-6), adc_bits=8, native=unit, hardware=True)
+        modes = frozenset(Unselected)
+        self.capabilities = Capabilities(
+            4, 16, 8, 1.0, 1e-3, (0.0, 25e-6), adc_bits=8, native=unit, unselected=modes, hardware=True
+        )
         return Identity("counting", "hw:counting", "42", "0.1")
 
     def close(self) -> None:

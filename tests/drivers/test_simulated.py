@@ -57,7 +57,11 @@ def random_volts(batch: int = 40, k: int = 1) -> NDArray[np.float32]:
         ({"only": ["drfit"]}, UnknownNameError, "'drfit'.*known are programming_error"),
         ({"without": ["noise"]}, UnknownNameError, "'noise'"),
         ({"only": "drift!"}, UnknownNameError, "'drift!'"),
-        ({"without": ["ir_drop"]}, Unsupported, "ir_drop.*wires are ideal"),
+        ({"without": ["iv_nonlinearity"]}, Unsupported, "iv_nonlinearity.*linear in voltage"),
+        ({"wires": "1 V"}, InputError, "'V' is not a unit of ohm"),
+        ({"wires": "23nm-1t1r"}, UnknownNameError, "23nm-1t1r.*22nm-1t1r"),
+        ({"wires": {"word": -1.0}}, InputError, "word = -1 ohm"),
+        ({"wires": {"row": 1.0}}, InputError, "no 'row'"),
         ({"only": ["random_telegraph_noise"]}, Unsupported, "random_telegraph_noise"),
         ({"card": "unobtainium"}, UnknownNameError, "unobtainium"),
         ({"card": "missing.toml"}, FileError, "missing"),
@@ -114,6 +118,7 @@ def test_settings_hold_what_makes_the_chip_again() -> None:
             "adc_bits": None,
             "dtype": "float32",
             "device": "cpu",
+            "wires": None,
         }
         assert bench.settings == expected
 
@@ -134,7 +139,7 @@ def test_every_effect_is_accounted_for() -> None:
             "stuck_cells": "applied",
             "dac": "applied",
             "adc": "applied",
-            "ir_drop": "unsupported",
+            "ir_drop": "skipped",
             "iv_nonlinearity": "unsupported",
             "random_telegraph_noise": "unsupported",
         }

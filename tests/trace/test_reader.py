@@ -12,7 +12,7 @@ import pytest
 from xbar.bench.operation import Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings
 from xbar.errors import FileError, FormatError
-from xbar.trace.block_writer import row_checksum
+from xbar.trace.checksums import sign
 from xbar.trace.header_text import decode_header
 from xbar.trace.reader import open_trace
 from xbar.trace.schema import OPERATION, SLOTS
@@ -181,8 +181,7 @@ def test_a_row_that_names_too_much_does_not_count(make_trace: Any, reading: Any)
         file["run/data/targets"].resize((10**12,))
         row = file["run/operations"][:1]
         row["targets_count"] = 2**31
-        row["crc"] = 0
-        row["crc"] = row_checksum(row, {})
+        sign(row, {})
         file["run/operations"][:1] = row
 
     edit(path, change)
@@ -197,7 +196,7 @@ def test_a_row_with_a_right_checksum_and_wrong_sizes_is_an_error(make_trace: Any
     def change(file: Any) -> None:
         row = np.zeros(1, OPERATION)
         row["kind"], row["flags"], row["rows"], row["cols"] = 1, 1, 3, 3
-        row["crc"] = row_checksum(row, {})
+        sign(row, {})
         file["run/operations"][:1] = row
 
     edit(path, change)

@@ -218,10 +218,15 @@ def test_readings_that_do_not_belong_together_are_refused(
         recorder.record(operation)
 
 
-def test_viewers_find_the_default_plot_and_units(make_trace: Any, make_header: Any, reading: Any, product: Any) -> None:
+def test_viewers_find_the_default_plot_and_units(tmp_path: Path, make_header: Any, reading: Any, product: Any) -> None:
     """Following the default attributes of plain HDF5 leads to a plot with units and names; every column has both."""
-    for native, signal, unit in ((("read",), "current", "A"), (("read", "mvm"), "codes", "")):
-        path = make_trace(reading(), product(), header=make_header(native=native), name=f"{signal}.h5")
+    for network, signal, unit in (({}, "current", "A"), ({"network": {"sha256": "0"}}, "codes", "")):
+        path = tmp_path / f"{signal}.h5"
+        recorder = TraceRecorder(path, provenance=network)
+        recorder.start(make_header())
+        for operation in (reading(), product()):
+            recorder.record(operation)
+        recorder.close()
         with h5py.File(path, "r") as file:
             entry = file[file.attrs["default"]]
             view = entry[entry.attrs["default"]]

@@ -1,12 +1,18 @@
 """The cells of one simulated array: what was asked of them, what was written, and what they are at a given time."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from xbar.devices.card import DeviceCard
+from xbar.errors import FormatError
 from xbar.random import Purpose, normals, uniforms
 
 Floats = NDArray[np.float64]
+
+STATE = ("target", "programmed", "exponent", "written_at")
+"""What cells carry from one bench to the next; stuck cells are drawn again from the seed."""
 
 
 class CellArray:
@@ -27,6 +33,20 @@ class CellArray:
         if card.stuck_cells is not None:
             draw = uniforms(np.zeros(1, np.uint64), array, rows * cols, seed, Purpose.STUCK_CELLS)
             self.stuck = card.stuck_cells.draw(draw[0].reshape(self.shape))
+
+    def state(self) -> dict[str, Floats]:
+        """Return what makes these cells again with their card, seed and array; each `(rows, cols)`."""
+        return {"writes": np.full(self.shape, float(self.writes))} | {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: Mapping[str, Floats]) -> None:
+        """Bring the cells to a state of `state`; raises `FormatError` where something is missing or of another size."""
+        for name in (*STATE, "writes"):
+            values = state.get(name)
+            if values is None or values.shape != self.shape:
+                raise FormatError(f"state of array {self.array} lacks {name!r} of {self.shape} cells; it is damaged")
+        for name in STATE:
+            setattr(self, name, np.array(state[name], np.float64))
+        self.writes = int(state["writes"].max(initial=0.0))
 
     def _normals(self, event: int, purpose: Purpose) -> NDArray[np.float32]:
         size = self.shape[0] * self.shape[1]

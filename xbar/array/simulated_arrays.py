@@ -1,8 +1,8 @@
 """Equal simulated arrays on one clock: writing, products frozen within a read epoch, readings of single cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from xbar.array.cell_array import CellArray, Floats
 from xbar.array.device import Device, DeviceProduct
 from xbar.array.product import ArrayProduct, Periphery
+from xbar.array.wired_array import Operator, WiredArray
+from xbar.circuit.wires import Wires
 from xbar.devices.card import DeviceCard
 from xbar.random import Purpose, normals
+
+if TYPE_CHECKING:
+    from xbar.circuit.bias_scheme import BiasScheme
 
 CHUNK = 4096
 """Input vectors of one task when products run on several threads."""
@@ -32,13 +37,15 @@ class SimulatedArrays:
         card: DeviceCard,
         periphery: Periphery,
         device: Device | None = None,
+        wires: Wires | None = None,
     ) -> None:
         self.shape, self.card, self.periphery = (arrays, rows, cols), card, periphery
         self.clock = 0.0
         self._epoch, self._epoch_time, self._reads = 0, 0.0, 0
         self._cells: dict[int, CellArray] = {}
         self._products: dict[int, ArrayProduct] = {}
-        self._device = device
+        self._device, self._wires = device, wires
+        self._wired: dict[int, WiredArray] = {}
         self._on_device: dict[tuple[int, int, int], DeviceProduct] = {}
 
     def cells(self, array: int) -> CellArray:
@@ -47,6 +54,27 @@ class SimulatedArrays:
             _, rows, cols = self.shape
             self._cells[array] = CellArray(rows, cols, self.card, self.periphery.seed, array)
         return self._cells[array]
+
+    def state(self) -> tuple[dict[str, float], dict[str, Floats]]:
+        """Return clock and counters of draws, and the cells of every array that was made, by "array/name"."""
+        counters = {"clock": self.clock, "epoch": float(self._epoch), "reads": float(self._reads)}
+        cells = {f"{k}/{name}": values for k, c in self._cells.items() for name, values in c.state().items()}
+        return counters, cells
+
+    def restore(self, counters: Mapping[str, float], cells: Mapping[str, Floats], after: float) -> None:
+        """Bring the arrays to a state of `state`, `after` seconds later; draws go on where they stopped.
+
+        Raises `FormatError` where the state is incomplete.
+        """
+        by_array: dict[int, dict[str, Floats]] = {}
+        for place, values in cells.items():
+            array, _, name = place.partition("/")
+            by_array.setdefault(int(array), {})[name] = values
+        for number, state in by_array.items():
+            self.cells(number).restore(state)
+        self.clock = float(counters["clock"]) + after
+        self._epoch, self._reads = int(counters["epoch"]), int(counters["reads"])
+        self.open_epoch()
 
     def open_epoch(self) -> None:
         """Begin a new read epoch at the present clock: the next products see drift up to now and new 1/f noise."""
@@ -73,8 +101,18 @@ class SimulatedArrays:
         """Return the product of one array in the present epoch."""
         if array not in self._products:
             g = self.conductances(array)
-            self._products[array] = ArrayProduct(g, self.cells(array).sigma(g), array, self.periphery)
+            sigma = self.cells(array).sigma(g)
+            if self._wires is not None:
+                # A cell's noise reaches the end of its bit line as its current does: an approximation, named so.
+                seen = self._operator(array, g)
+                g, sigma = seen.matrix, None if sigma is None else sigma * seen.share
+            self._products[array] = ArrayProduct(g, sigma, array, self.periphery)
         return self._products[array]
+
+    def _operator(self, array: int, conductances: Floats) -> Operator:
+        """Return what the converters see of an array whose cells have these conductances (rows, cols) [S]."""
+        assert self._wires is not None
+        return self._wired.setdefault(array, WiredArray(self._wires)).operator(conductances)
 
     def _part(self, array: int, rows: int, cols: int) -> ArrayProduct | DeviceProduct:
         """Return the product of a part of an array, where it is to run."""
@@ -111,6 +149,8 @@ class SimulatedArrays:
         adc = self.periphery.adc
         codes = np.empty((k, batch, cols), np.float64 if adc is None else adc.code_type)
         steps = self.periphery.output_step(output_range)
+        if pool is not None and self._wires is not None:
+            list(pool.map(self.product, [array for array in arrays if array not in self._products]))
         parts = [self._part(array, rows, cols) for array in arrays]
 
         def task(place: tuple[int, int]) -> None:
@@ -124,14 +164,32 @@ class SimulatedArrays:
             pass
         return codes, steps
 
-    def read(self, array: int, places: NDArray[np.int64], voltages: Floats, seconds: float) -> tuple[Floats, Floats]:
+    def _sneak(self, g: Floats, places: NDArray[np.int64], scheme: "BiasScheme", share: Floats) -> Floats:
+        """Return what a reading sees besides its own cell `(n, 1)` [S]: nothing where the other lines are at 0 V."""
+        if scheme == "ground" or not len(places):
+            return np.zeros(1)
+        from xbar.circuit.bias_scheme import apparent_conductances
+        from xbar.circuit.port_admittance import port_admittance
+
+        seen = apparent_conductances(port_admittance(g, self._wires or Wires(0.0, 0.0)), places, scheme)
+        return seen[:, None] - g[places[:, 0], places[:, 1]][:, None] * share
+
+    def read(
+        self,
+        array: int,
+        places: NDArray[np.int64],
+        voltages: Floats,
+        seconds: float,
+        scheme: "BiasScheme" = "ground",
+    ) -> tuple[Floats, Floats]:
         """Read cells one after the other; return times [s] and currents [A], both shaped as `voltages`.
 
         Args:
             array: number of the array.
             places: `(n, 2)` (row, column) of each cell.
-            voltages: `(n, repeat)` voltage across the cell at each reading [V].
+            voltages: `(n, repeat)` voltage between the ends of the cell's lines at each reading [V].
             seconds: how long one reading takes [s].
+            scheme: what the other lines are tied to; the sneak currents that it leaves are in the reading.
 
         """
         cells = self.cells(array)
@@ -141,6 +199,8 @@ class SimulatedArrays:
         self.clock += seconds * n * repeat
         # One draw of 1/f noise for the whole reading of the array; drift goes on from reading to reading.
         noise = cells.with_flicker(cells.drifted(self.clock), self.clock, self._reads, Purpose.CELL_FLICKER_NOISE)
+        share = np.ones(1) if self._wires is None else self._operator(array, noise).share[row, col][:, None]
+        sneak = self._sneak(noise, places, scheme, share)
         g = np.broadcast_to(noise[row, col][:, None], (n, repeat))
         if self.card.drift is not None:
             age = np.maximum(times - cells.written_at[row, col][:, None], 0.0)
@@ -148,10 +208,10 @@ class SimulatedArrays:
             last = np.broadcast_to(cells.age(self.clock)[row, col][:, None], age.shape)
             moved = self.card.drift.factor(nu, age) / self.card.drift.factor(nu, last)
             g = np.where(cells.stuck[row, col][:, None] == 0, g * moved, g)
-        current = g * voltages
+        current = (g * share + sneak) * voltages
         if self.card.read_noise is not None and n * repeat:
             event = np.array([self._reads], np.uint64)
             z = normals(event, array, n * repeat, self.periphery.seed, Purpose.CELL_READ_NOISE).reshape(n, repeat)
-            current = current + np.asarray(self.card.read_noise.sigma(g)) * voltages * z
+            current = current + np.asarray(self.card.read_noise.sigma(g)) * share * voltages * z
         self._reads += 1
         return times, current

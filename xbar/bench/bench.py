@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from xbar.bench import checks, combined
 from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.chip import Chip
 from xbar.bench.crossbar import Crossbar
 from xbar.bench.driver import Driver, Unsafe
-from xbar.bench.interrupt import stop_on_signal
+from xbar.bench.interrupt import HeldSignals, stop_on_signal
 from xbar.bench.limits import Limits
 from xbar.bench.operation import Header, Operation, OperationKind, Recorder, Request
 from xbar.bench.placed_driver import PlacedDriver, place
@@ -39,6 +40,7 @@ class Bench:
         recorder: keeps every operation, or None.
         limits: what the bench may do, of several drivers one for all or by name; None takes the driver's own ranges,
             which hardware does not allow.
+        chip: the life of the arrays, kept in a file between benches, or None. A bench of one driver.
 
     Raises:
         LimitError: hardware without limits.
@@ -55,8 +57,11 @@ class Bench:
         address: str = "",
         recorder: Recorder | None = None,
         limits: Limits | Mapping[str, Limits | None] | None = None,
+        chip: Chip | None = None,
     ) -> None:
         self._drivers = place(driver, limits, address)
+        if chip is not None and len(self._drivers) > 1:
+            raise InputError(f"bench {address!r} has several drivers; a chip file belongs to a bench of one")
         if recorder is None and any(part.driver.hardware for part in self._drivers):
             raise InputError(f"bench {address!r} moves real charge and has no trace; give record=... or --trace")
         self._recorder = recorder
@@ -64,11 +69,13 @@ class Bench:
         self._stack = ExitStack()
         self._closed = False
         self._broken: BaseException | None = None
+        self.chip = chip
+        """The life of the arrays, or None where it is not kept."""
         self._pulses: dict[int, NDArray[np.int64]] = {}
         try:
             first = 0
             for part in self._drivers:
-                part.open(first, self._stop)
+                part.open(first, self._stop, chip)
                 first += part.capabilities.arrays
             header = Header(address, tuple(part.header() for part in self._drivers))
             self.identity: Identity = header.identity
@@ -78,6 +85,8 @@ class Bench:
                 recorder.start(header)
         except BaseException as error:
             self._closed = True
+            if chip is not None:
+                chip.close()
             self._disconnect(self._safe_off())
             if isinstance(error, XbarError) or not isinstance(error, Exception):
                 raise
@@ -189,7 +198,10 @@ class Bench:
         places = checks.cells(cells, own, part.capabilities)
         _check_read(part, config, [config.voltage])
         request = Request(OperationKind.READ, (array,), cells=places, read=config)
-        return self._operate(request, lambda: part.driver.read(own, places, config))
+        readings = self._operate(request, lambda: part.driver.read(own, places, config))
+        if self.chip is not None:
+            self.chip.saw(own, places)
+        return readings
 
     def sweep(
         self, array: int, cell: tuple[int, int], voltages: ArrayLike, config: ReadConfig | None = None
@@ -209,17 +221,28 @@ class Bench:
         part, own = self._find(array)
         places = checks.cells(cells, own, part.capabilities)
         checks.count(count)
-        seen = self._pulses.setdefault(array, np.zeros((part.capabilities.rows, part.capabilities.cols), np.int64))
+        seen = self._pulses_of(array, part)
         # A cell that is named twice gets the pulses twice.
         named, times = np.unique(places, axis=0, return_counts=True)
         here = (named[:, 0], named[:, 1])
         worst = int(np.argmax(seen[here] + count * times)) if len(named) else None
         most, more = (0, 0) if worst is None else (int(seen[here][worst]), int(times[worst]) * count)
         part.limits.check_pulse(pulse, part.capabilities, most, more)
+        if "pulse" in part.capabilities.native:
+            checks.unselected(pulse.unselected, part.capabilities, "pulse")
         self._check_open()
-        seen[here] += count * times
+        if self.chip is None:
+            seen[here] += count * times
+        else:
+            self.chip.count_pulses(own, places, count)
         request = Request(OperationKind.PULSE, (array,), cells=places, pulse=pulse, count=count)
         self._operate(request, lambda: part.driver.pulse(own, places, pulse, count))
+
+    def _pulses_of(self, array: int, part: PlacedDriver) -> NDArray[np.int64]:
+        """Return how many pulses the cells of an array have seen: in their life, where it is known."""
+        if self.chip is not None:
+            return self.chip.cells(array - part.first).pulses
+        return self._pulses.setdefault(array, np.zeros((part.capabilities.rows, part.capabilities.cols), np.int64))
 
     def wait(self, seconds: float) -> None:
         """Let time pass [s], 0 or more: hardware sleeps, a simulation moves its clock.
@@ -275,7 +298,8 @@ class Bench:
         except BaseException as error:
             # Nothing may happen on the bench that the trace does not know of.
             self._broken = error
-            self._safe_off()
+            with HeldSignals():
+                self._safe_off()
             raise
 
     # ---- the end
@@ -288,12 +312,27 @@ class Bench:
         if self._closed:
             return
         self._closed = True
+        with HeldSignals():  # a second Ctrl-C leaves no output on and no trace open
+            self._end(status)
+
+    def _end(self, status: str) -> None:
         left = self._safe_off()
         try:
             if self._recorder is not None:
                 self._recorder.close("failed" if any(left) else status)
         finally:
-            self._disconnect(left)
+            try:
+                self._keep_chip()
+            finally:
+                self._disconnect(left)
+
+    def _keep_chip(self) -> None:
+        """Write the chip file; whatever happened on the bench, the arrays are what they are now."""
+        if self.chip is not None:
+            try:
+                self.chip.save(self._drivers[0].driver)
+            finally:
+                self.chip.close()
 
     def _safe_off(self) -> list[Unsafe]:
         return [part.safe_off() for part in self._drivers]
@@ -330,5 +369,6 @@ class Bench:
 
 def _check_read(part: PlacedDriver, config: ReadConfig, voltages: ArrayLike) -> None:
     checks.read_config(config)
+    checks.unselected(config.unselected, part.capabilities, "read")
     part.limits.check_voltage(voltages, part.capabilities, "read")
     part.limits.check_current(config.current_limit, "read")

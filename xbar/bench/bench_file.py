@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from xbar import toml_file
 from xbar.bench.limits import Limits
 from xbar.errors import FormatError
-from xbar.quantity_fields import Current, Energy, Voltage
+from xbar.quantity_fields import Current, Energy, Resistance, Voltage
 
 SCHEMA = "xbar-bench/1"
 
@@ -28,6 +28,21 @@ class _Geometry(_Section):
 class _Converters(_Section):
     dac_bits: int = Field(default=8, ge=2, le=16)
     adc_bits: int = Field(default=8, ge=2, le=16)
+
+
+class _Wires(_Section):
+    technology: str | None = None
+    word: Resistance | None = Field(default=None, ge=0)
+    bit: Resistance | None = Field(default=None, ge=0)
+    source: Resistance | None = Field(default=None, ge=0)
+    sense: Resistance | None = Field(default=None, ge=0)
+
+    def option(self) -> str | dict[str, float]:
+        """Return the wires as a driver takes them."""
+        named = {name: value for name, value in self.model_dump(exclude={"technology"}).items() if value is not None}
+        if self.technology is None:
+            return named
+        return ", ".join([self.technology, *(f"{name}={value!r} ohm" for name, value in named.items())])
 
 
 class _Limits(_Section):
@@ -52,6 +67,7 @@ class _Driver(_Section):
     seed: int | None = Field(default=None, ge=0)
     geometry: _Geometry | None = None
     converters: _Converters | None = None
+    wires: _Wires | None = None
     limits: _Limits | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -138,6 +154,8 @@ def _options(found: _Driver, folder: Path) -> dict[str, Any]:
     options = dict(found.options)
     for section in (found.geometry, found.converters):
         options |= {} if section is None else section.model_dump()
+    if found.wires is not None:
+        options["wires"] = found.wires.option()
     if found.card is not None:
         # A card file is named from where the bench file lies.
         is_file = found.card.endswith(".toml") and not Path(found.card).is_absolute()

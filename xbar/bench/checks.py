@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xbar.bench.capabilities import Capabilities
-from xbar.bench.settings import ReadConfig, VectorConfig
+from xbar.bench.settings import ReadConfig, Unselected, VectorConfig
 from xbar.errors import InputError, Unsupported
 from xbar.units import show
 
@@ -103,6 +103,16 @@ def read_config(config: ReadConfig) -> None:
         raise InputError(f"read: settling time {config.settle} s must be finite and not below 0")
     if config.current_range is not None and not 0 < config.current_range < float("inf"):
         raise InputError(f"read: current range {config.current_range} A must be finite and above 0")
+
+
+def unselected(mode: Unselected, capabilities: Capabilities, what: str) -> None:
+    """Raise `Unsupported` where the bench cannot tie the lines that an operation does not use to what is asked."""
+    if mode not in capabilities.unselected:
+        known = ", ".join(sorted(m.value for m in capabilities.unselected))
+        raise Unsupported(
+            f"{what}: this bench cannot leave unselected lines at {mode.value!r}; it can: {known}. Choose one of them "
+            "as `unselected`"
+        )
 
 
 def count(pulses: int) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,16 @@ from xbar.errors import Unsupported
 
 Unsafe = tuple[str, ...]
 """Names of outputs that could not be switched off."""
+
+
+@dataclass(frozen=True, eq=False)
+class DriverState:
+    """The state of simulated arrays, as a chip file keeps it."""
+
+    values: Mapping[str, Any]
+    """JSON values: what the chip is, its clock, its counters of random draws."""
+    arrays: Mapping[str, NDArray[Any]]
+    """Numbers of cells `(rows, cols)` by "array/name"."""
 
 
 class Driver(ABC):
@@ -103,6 +114,17 @@ class Driver(ABC):
     def settings(self) -> dict[str, Any]:
         """Return what belongs in the log about the driver's own settings (JSON values)."""
         return {}
+
+    def state(self) -> DriverState | None:
+        """Return the state of simulated arrays, None where the arrays keep it themselves."""
+        return None
+
+    def restore(self, state: DriverState, after: float = 0.0) -> None:
+        """Bring simulated arrays to a state, `after` seconds later; called once, behind `open`.
+
+        Raises `InputError` for the state of another chip, `FormatError` for a damaged one.
+        """
+        raise Unsupported(f"driver {type(self).__name__} has no state to bring back; it cannot use this chip file")
 
     def errors(self) -> list[str]:
         """Drain the error queues of the instruments and return what they said."""

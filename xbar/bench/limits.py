@@ -25,7 +25,7 @@ class Limits:
     pulse_energy: float | None = None
     """Largest |V| x compliance x time of one pulse [J]."""
     pulses_per_cell: int | None = None
-    """Pulses that one cell may see while the bench is open."""
+    """Pulses that one cell may see: in its life where a chip file keeps it, else while the bench is open."""
 
     @classmethod
     def of(cls, capabilities: Capabilities) -> "Limits":

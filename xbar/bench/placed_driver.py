@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.chip import Chip
 from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.limits import Limits
 from xbar.bench.operation import DriverHeader
@@ -45,11 +46,16 @@ class PlacedDriver:
         """Get the name of its class, for messages."""
         return type(self.driver).__name__
 
-    def open(self, first: int, stop: "threading.Event") -> None:
-        """Open it, the owner of the arrays from `first` on. Raises `DriverError`, or what it raises of `XbarError`."""
+    def open(self, first: int, stop: "threading.Event", chip: Chip | None = None) -> None:
+        """Open it, the owner of the arrays from `first` on, with the chip that stands on it.
+
+        Raises `DriverError`, or what it raises of `XbarError`.
+        """
         self.driver.stop = stop
         try:
             self.identity = self.driver.open()
+            if chip is not None:
+                chip.attach(self.driver, self.identity)
             self.first, self._zero = first, self.driver.clock()
             self.limits = self._given or Limits.of(self.driver.capabilities)
         except Exception as error:

@@ -5,7 +5,28 @@ from typing import Annotated
 
 import typer
 
-from xbar.cli import budget, cards, demo, map, plot, read, replay, run, sweep, trace
+from xbar.cli import (
+    budget,
+    cards,
+    chip,
+    demo,
+    export_spice,
+    map,
+    plot,
+    read,
+    replay,
+    run,
+    sweep,
+    trace_diff,
+    trace_export,
+    trace_import,
+    trace_info,
+    trace_pack,
+    trace_plot,
+    trace_recover,
+    trace_verify,
+    trace_watch,
+)
 from xbar.cli.errors import reports_errors
 from xbar.version import __version__
 
@@ -50,21 +71,37 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep.sweep,
     "plot": plot.plot,
     "cards": cards.cards,
+    "export-spice": export_spice.export_spice,
 }
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(reports_errors(_command))
 
 _TRACE: dict[str, Callable[..., None]] = {
-    "info": trace.info,
-    "verify": trace.verify,
-    "recover": trace.recover,
-    "export": trace.export,
+    "info": trace_info.info,
+    "verify": trace_verify.verify,
+    "recover": trace_recover.recover,
+    "pack": trace_pack.pack,
+    "export": trace_export.export,
+    "import": trace_import.import_,
+    "diff": trace_diff.diff,
+    "watch": trace_watch.watch,
+    "plot": trace_plot.plot,
 }
 
 trace_app = typer.Typer(
-    help="Look at traces, check them, recover them, export their tables.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at traces, follow, check, recover, pack, export, import and compare them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 for _name, _command in _TRACE.items():
     trace_app.command(_name)(reports_errors(_command))
 app.add_typer(trace_app, name="trace")
+
+chip_app = typer.Typer(
+    help="Look at chips that were kept with --chip.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+chip_app.command("info")(reports_errors(chip.info))
+app.add_typer(chip_app, name="chip")

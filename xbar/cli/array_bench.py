@@ -12,22 +12,63 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xbar.bench.bench import Bench
+    from xbar.bench.chip import Chip
+    from xbar.bench.settings import Unselected
 
 
 def open_array(
-    bench: str, card: str | None, array_size: str | None, seed: int | None, trace: Path | None, force: bool
+    bench: str,
+    card: str | None,
+    array_size: str | None,
+    seed: int | None,
+    wires: str | None,
+    chip: "Chip | None",
+    trace: Path | None,
+    force: bool,
 ) -> "Bench":
-    """Return an open bench; size, card and seed are the simulated one's, or override those of a bench file."""
+    """Return an open bench; size, card, seed and wires are the simulated one's, or override those of a bench file."""
     from xbar.execution.open_bench import open_bench
 
     options: dict[str, Any] = {}
-    if bench == "sim" or array_size is not None:
+    # A chip that is kept knows its own size and card.
+    new = bench == "sim" and (chip is None or chip.state is None)
+    if new or array_size is not None:
         options["rows"], options["cols"] = size(array_size or "32x32")
-    if card is not None or bench == "sim":
+    if new or card is not None:
         options["card"] = card or "generic"
     if seed is not None:
         options["seed"] = seed
-    return open_bench(bench, record=trace, force=force, **options)
+    if wires is not None:
+        options["wires"] = wires
+    return open_bench(bench, record=trace, force=force, chip=chip, **options)
+
+
+def kept_chip(path: Path | None, after: str | None) -> "Chip | None":
+    """Return the chip of a file after a time such as "1 day", None where no file is named."""
+    from xbar.bench.chip import open_chip
+    from xbar.cli.options import seconds
+
+    if path is None:
+        if after is not None:
+            raise InputError("time can pass only for a chip that is kept; name its file with --chip")
+        return None
+    return open_chip(path, after=seconds(after) or 0.0)
+
+
+def is_new(bench: str, opened: "Bench") -> bool:
+    """Tell whether the arrays are simulated ones that nothing was written to."""
+    return bench == "sim" and (opened.chip is None or opened.chip.state is None)
+
+
+def line_mode(text: str) -> "Unselected":
+    """Return what lines are tied to that a reading does not use; raises `InputError` that lists the ways."""
+    from xbar.bench.settings import Unselected
+
+    try:
+        return Unselected(text)
+    except ValueError:
+        known = ", ".join(mode.value for mode in Unselected)
+        raise InputError(f"unselected lines cannot be left at {text!r}; choose one of {known}") from None
 
 
 def targets(text: str, bench: "Bench") -> "NDArray[np.float64]":

@@ -17,6 +17,7 @@ from xbar.cli.options import (
     Samples,
     Seed,
     Threads,
+    Wires,
     load_samples,
     seconds,
     settings,
@@ -39,6 +40,7 @@ def budget(
     threads: Threads = None,
     device: Device = "cpu",
     card: Card = None,
+    wires: Wires = None,
     compensate_drift: Compensate = False,
     json: Json = False,
 ) -> None:
@@ -54,6 +56,7 @@ def budget(
         "threads": threads,
         "device": device,
         "card": card,
+        "wires": wires,
     }
     how = settings(compensate_drift=compensate_drift, **values)
     mapped = load_map(mapped_file)

@@ -32,6 +32,14 @@ def map_command(
         float,
         typer.Option("--keep", help="Quantile of a column's weights that takes the whole range; the rest is clipped."),
     ] = 1.0,
+    compensate_wires: Annotated[
+        str | None,
+        typer.Option(
+            "--compensate-wires",
+            help="Make up for the losses of these wires: '1 ohm', '22nm-1t1r' (see xbar run --wires).",
+            show_default=False,
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where a node with weights stays digital.")] = False,
     force: Force = False,
     json: Json = False,
@@ -53,7 +61,15 @@ def map_command(
     samples = None
     if calibrate is not None:
         samples = load_data(sample_or_file(calibrate, "calibration")).inputs
-    mapped = map_network(network, device, tile=shape, encoding=encoding, calibration=samples, keep=keep)
+    mapped = map_network(
+        network,
+        device,
+        tile=shape,
+        encoding=encoding,
+        calibration=samples,
+        keep=keep,
+        compensate_wires=compensate_wires,
+    )
     summary = mapped.to_dict()
     left = [entry for entry in summary["digital"] if entry["weights"]]
     if strict and left:
@@ -117,6 +133,8 @@ def _print(mapped: "MappedNetwork", summary: dict[str, Any]) -> None:
         "one scale for each column of a tile"
     )
     print(f"clipped: {summary['clipped']} of {summary['weights']} weights")
+    if mapped.compensated_wires is not None:
+        print(f"losses of the wires compensated: {mapped.compensated_wires}")
     print(f"converter ranges: {summary['converter_ranges']}")
     digital = summary["digital"]
     with_weights = [entry for entry in digital if entry["weights"]]

@@ -48,6 +48,25 @@ Compensate = Annotated[
 ]
 Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
 
+Chip = Annotated[
+    Path | None,
+    typer.Option("--chip", help="Keep the arrays in this file (.h5) from command to command; begun where it is new."),
+]
+After = Annotated[
+    str | None, typer.Option("--after", help="Time that passes for the chip before this command, such as '1 day'.")
+]
+NoProgram = Annotated[
+    bool, typer.Option("--no-program", help="Run on what stands on the chip, programmed earlier with this map.")
+]
+Wires = Annotated[
+    str | None,
+    typer.Option(
+        "--wires",
+        help="Wires of the simulated bench: '1 ohm', 'word=1 ohm, bit=2 ohm, source=50 ohm', or '22nm-1t1r'.",
+        show_default="ideal",
+    ),
+]
+
 
 def sample_or_file(text: str, kind: Any) -> Path:
     """Return the path that an argument names: a file, or "sample:NAME" for a file that comes with xbar."""

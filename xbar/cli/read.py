@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xbar.cli.array_bench import open_array, targets
-from xbar.cli.options import At, Bench, Card, Force, Json, seconds
+from xbar.cli.array_bench import is_new, kept_chip, line_mode, open_array, targets
+from xbar.cli.options import After, At, Bench, Card, Chip, Force, Json, Wires, seconds
 from xbar.cli.output import note, print_json, print_table
 from xbar.units import parse, show
 
@@ -29,6 +29,12 @@ def read(
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Readings of each cell.")] = 1,
     at: At = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Number of the chip [0].")] = None,
+    wires: Wires = None,
+    chip: Chip = None,
+    after: After = None,
+    unselected: Annotated[
+        str, typer.Option("--unselected", help="What the other lines are tied to: ground, half, third or float.")
+    ] = "ground",
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", "-o", help="Draw the maps (.png or .svg).")] = None,
     force: Force = False,
@@ -42,10 +48,10 @@ def read(
 
         check_figure_path(figure, force)
     later = seconds(at)
-    config = ReadConfig(voltage=parse(voltage, "V"), repeat=repeat)
-    with open_array(bench, card, array_size, seed, trace, force) as opened:
+    config = ReadConfig(voltage=parse(voltage, "V"), repeat=repeat, unselected=line_mode(unselected))
+    with open_array(bench, card, array_size, seed, wires, kept_chip(chip, after), trace, force) as opened:
         wanted = None
-        if target is not None or bench == "sim":
+        if target is not None or is_new(bench, opened):
             wanted = targets(target or "ramp", opened)
             opened.program(array, wanted)
         if later is not None:

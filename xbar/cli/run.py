@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xbar.cli.options import (
+    After,
     At,
     Batch,
     Bench,
     Card,
+    Chip,
     Compensate,
     DataFile,
     Device,
@@ -18,10 +20,12 @@ from xbar.cli.options import (
     Force,
     Json,
     NoEmbed,
+    NoProgram,
     Record,
     Samples,
     Seed,
     Threads,
+    Wires,
     flush_seconds,
     load_samples,
     seconds,
@@ -52,6 +56,10 @@ def run(
     threads: Threads = None,
     device: Device = "cpu",
     card: Card = None,
+    wires: Wires = None,
+    chip: Chip = None,
+    no_program: NoProgram = False,
+    after: After = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Apply this effect alone (may be repeated).")] = None,
     without: Annotated[
         list[str] | None, typer.Option("--without", help="Leave this effect out (may be repeated).")
@@ -100,6 +108,10 @@ def run(
         only=tuple(only) if only else None,
         without=tuple(without or ()),
         card=card,
+        wires=wires,
+        chip=chip,
+        program=not no_program,
+        after=seconds(after) or 0.0,
         threads=threads,
         device=device,
         compensate_drift=compensate_drift,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from xbar.cli.array_bench import open_array, targets
-from xbar.cli.options import At, Bench, Card, Force, Json, seconds
+from xbar.cli.array_bench import is_new, kept_chip, open_array, targets
+from xbar.cli.options import After, At, Bench, Card, Chip, Force, Json, Wires, seconds
 from xbar.cli.output import note, print_json, print_table
 from xbar.errors import InputError
 from xbar.units import parse, show
@@ -29,6 +29,9 @@ def sweep(
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Readings at each voltage.")] = 1,
     at: At = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Number of the chip [0].")] = None,
+    wires: Wires = None,
+    chip: Chip = None,
+    after: After = None,
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", "-o", help="Draw the curve (.png or .svg).")] = None,
     force: Force = False,
@@ -46,8 +49,8 @@ def sweep(
     place = _cell(cell)
     later = seconds(at)
     volts = np.linspace(parse(start, "V"), parse(stop, "V"), points)
-    with open_array(bench, card, array_size, seed, trace, force) as opened:
-        if target is not None or bench == "sim":
+    with open_array(bench, card, array_size, seed, wires, kept_chip(chip, after), trace, force) as opened:
+        if target is not None or is_new(bench, opened):
             opened.program(array, targets(target or "ramp", opened))
         if later is not None:
             opened.wait(later)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.bench.bench import Bench
+from xbar.bench.chip import open_chip
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
 from xbar.execution.drift_compensation import factors, total_currents
@@ -69,6 +70,8 @@ def run_network(
     digital = run_digital(mapped.network, data)
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
     errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
+    if how.chip is None and not how.program:
+        raise InputError("nothing stands on a new chip; give the chip file of an earlier run, or program")
     if how.trace is not None:
         check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level))
     with _open(mapped, how, data, labels) as bench:
@@ -110,6 +113,8 @@ def repeat_network(
     how = settings or RunSettings()
     if chips < 1:
         raise InputError(f"repeat {chips} must be at least 1")
+    if chips > 1 and how.chip is not None:
+        raise InputError("a chip file keeps one chip; leave --chip or --repeat out")
     if chips > 1 and not how.is_simulated:
         raise InputError("repeats over chips need the simulated bench; a rack has one chip, and a trace recorded one")
     traces = how.chip_traces(chips)
@@ -153,6 +158,7 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray[Any] | None) -> Bench:
     given = {"card": how.card, "seed": how.seed, "threads": how.threads, "only": how.only}
     given |= {"without": how.without or None, "dtype": how.dtype if how.dtype != "float64" else None}
+    given |= {"wires": how.wires}
     given |= {"device": how.device if how.device != "cpu" else None}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if how.is_simulated:
@@ -164,8 +170,9 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         if fixed:
             raise InputError(f"{', '.join(fixed)} belong to the simulated bench; a trace replays as it was recorded")
         options = {}
+    kept = _programmed(mapped, how)
     said = {
-        "run": how.logged(len(next(iter(data.values())))),
+        "run": how.logged(len(next(iter(data.values())))) | {"fresh_currents": kept},
         "data": {"sha256": data_hash(data, labels)},
         "network": {"sha256": mapped.network.sha256},
         "map": {"sha256": map_hash(mapped), "tile": list(mapped.tile), "arrays": mapped.arrays},
@@ -179,8 +186,28 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         force=how.force,
         embedded=embedded_files(mapped, data, labels) if how.embed and how.trace is not None else None,
         provenance=said,
+        chip=None if how.chip is None else open_chip(how.chip, after=how.after),
         **options,
     )
+
+
+def _programmed(mapped: MappedNetwork, how: RunSettings) -> list[float] | None:
+    """Return the currents that the matrices gave when they were programmed, where a chip is run as it stands.
+
+    Raises `InputError` where the chip was programmed with another map, or never.
+    """
+    if how.program or how.chip is None:
+        return None
+    notes = open_chip(how.chip, new=False, lock=False).notes
+    if notes.get("map") != map_hash(mapped):
+        raise InputError(f"chip {how.chip} was not programmed with this map; leave --no-program out to program it")
+    currents = notes.get("fresh_currents")
+    if how.compensate_drift and currents is None:
+        raise InputError(
+            f"chip {how.chip} was programmed without --compensate-drift, so nobody knows what its currents were; "
+            "program it again with it"
+        )
+    return [float(current) for current in currents] if isinstance(currents, list) else None
 
 
 def _seed(bench: Bench, how: RunSettings) -> int:
@@ -211,6 +238,8 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             dtype=str(recorded["dtype"]),
             compensate_drift=bool(recorded["compensate_drift"]),
             read_back=bool(recorded["read_back"]),
+            program=bool(recorded.get("program", True)),
+            chip=None,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ReplayError(
@@ -224,10 +253,7 @@ def _on_bench(
     """Return the outputs, the wall time and the time on the bench [s]."""
     count = len(next(iter(data.values())))
     started, before = time.perf_counter(), bench.clock
-    program(bench, mapped)
-    if how.read_back:
-        read_back(bench, mapped)
-    fresh = total_currents(bench, mapped) if how.compensate_drift else None
+    fresh = _program(bench, mapped, how)
     if how.at is not None:
         bench.wait(how.at)
         if how.read_back:
@@ -241,6 +267,24 @@ def _on_bench(
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
     return outputs, time.perf_counter() - started, bench.clock - before
+
+
+def _program(bench: Bench, mapped: MappedNetwork, how: RunSettings) -> NDArray[np.float64] | None:
+    """Write the map and tell the chip so; return the summed currents right after it, where drift is compensated."""
+    if not how.program:
+        run = bench.setting("run") if how.chip is None else None
+        known = _programmed(mapped, how) if how.chip is not None else (run or {}).get("fresh_currents")
+        if how.read_back:
+            read_back(bench, mapped)
+        return np.array(known, np.float64) if how.compensate_drift and known is not None else None
+    program(bench, mapped)
+    if how.read_back:
+        read_back(bench, mapped)
+    fresh = total_currents(bench, mapped) if how.compensate_drift else None
+    if bench.chip is not None:
+        bench.chip.notes["map"] = map_hash(mapped)
+        bench.chip.notes["fresh_currents"] = None if fresh is None else [float(current) for current in fresh]
+    return fresh
 
 
 def _check_used_up(bench: Bench) -> None:

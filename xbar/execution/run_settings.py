@@ -29,6 +29,8 @@ class RunSettings:
     """Effects to leave out."""
     card: str | None = None
     """Card of the simulated bench; None takes the card of the map."""
+    wires: str | None = None
+    """Wires of the simulated bench, such as "1 ohm" or "22nm-1t1r"; None: ideal ones."""
     threads: int | None = None
     """Threads that share the work; None takes the usable cores. The result does not depend on it."""
     device: str = "cpu"
@@ -39,6 +41,12 @@ class RunSettings:
     tiles_per_call: int | None = None
     error_samples: int = 100
     """Samples that layer errors are measured on; 0 measures none."""
+    chip: Path | None = None
+    """File that keeps the arrays from run to run; None: they end with the run."""
+    program: bool = True
+    """Write the map; False runs on what stands on the chip, which must have been programmed with this map."""
+    after: float = 0.0
+    """Time that passes for the chip before the run [s]."""
     trace: Path | None = None
     level: Level = "outputs"
     """What the trace keeps of products: "outputs", "full" (input voltages too) or "off"."""
@@ -55,6 +63,10 @@ class RunSettings:
         if isinstance(self.trace, str):
             # A frozen field, set once more while it is made: callers may name the file by a text.
             object.__setattr__(self, "trace", Path(self.trace))
+        if isinstance(self.chip, str):
+            object.__setattr__(self, "chip", Path(self.chip))
+        if self.chip is None and self.after:
+            raise InputError("time can pass only for a chip that is kept; name its file with --chip")
         for name, value, least in (
             ("batch", self.batch, 1),
             ("threads", self.workers, 1),
@@ -87,5 +99,5 @@ class RunSettings:
 
     def logged(self, samples: int) -> dict[str, Any]:
         """Return what the trace keeps and a replay takes up again."""
-        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back")
+        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back", "program")
         return {"samples": samples} | {name: getattr(self, name) for name in names}

@@ -34,12 +34,27 @@ def save(figure: Figure, path: str | Path, force: bool = False) -> Path:
     With `force` an existing file is renamed, never lost. The figure is drawn before the disk is touched. Raises as
     `check_figure_path` does, and `FileError` where the system refuses to write.
     """
-    kind = check_figure_path(path, force)
+    drawn = _drawn(figure, check_figure_path(path, force))
+    target = new_path(path, force)
+    with atomic_file(target) as partial:
+        partial.write_bytes(drawn)
+    return target
+
+
+def replace(figure: Figure, path: str | Path) -> None:
+    """Write a figure that changes over the file that `save` wrote before, at once: a viewer sees the old or the new.
+
+    Raises as `save` does.
+    """
+    drawn = _drawn(figure, check_figure_path(path, force=True))
+    with atomic_file(path) as partial:
+        partial.write_bytes(drawn)
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    """Return a figure in a format of `FORMATS`."""
     buffer = io.BytesIO()
     # Without a date the same figure gives the same SVG but for its ids.
     options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"dpi": DPI}
     figure.savefig(buffer, format=kind, **options)
-    target = new_path(path, force)
-    with atomic_file(target) as partial:
-        partial.write_bytes(buffer.getvalue())
-    return target
+    return buffer.getvalue()

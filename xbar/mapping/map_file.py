@@ -70,7 +70,9 @@ def _content(mapped: MappedNetwork) -> bytes:
 
 
 def _settings(mapped: MappedNetwork) -> dict[str, Any]:
-    return {
+    # Only where it is there: the hash of other maps is what it was before there was such a thing.
+    compensated = {} if mapped.compensated_wires is None else {"compensated_wires": mapped.compensated_wires}
+    return compensated | {
         "card": mapped.card.name,
         "tile": list(mapped.tile),
         "encoding": mapped.encoding,
@@ -136,6 +138,7 @@ def load_map(path: str | Path) -> MappedNetwork:
                 str(settings["rule"]),
                 matrices,
                 _layers(file, settings["layers"], matrices),
+                None if settings.get("compensated_wires") is None else str(settings["compensated_wires"]),
             )
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
             if isinstance(error, FormatError):

@@ -65,6 +65,8 @@ class MappedNetwork:
     """The rule that set the converter ranges."""
     matrices: tuple[MappedMatrix, ...]
     layers: tuple[Layer, ...]
+    compensated_wires: str | None = None
+    """The wires whose losses the conductances make up for; None: ideal ones."""
 
     @property
     def arrays(self) -> int:
@@ -117,6 +119,7 @@ class MappedNetwork:
             "weights": sum(m.grid.used() for m in self.matrices),
             "clipped": sum(m.clipped for m in self.matrices),
             "converter_ranges": self.rule,
+            "compensated_wires": self.compensated_wires,
             "layers": rows,
             "digital": [{"name": r.name, "op": r.op, "weights": r.weights, "reason": r.reason} for r in digital],
             "network_sha256": self.network.sha256,

@@ -1,13 +1,11 @@
 """Blocks of operations into columns; a block that was written before is referred to instead of written again."""
 
 import hashlib
-import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from xbar.trace.checksums import checksums
 from xbar.trace.column import GrowingColumn
 from xbar.trace.encoding import Block
 from xbar.trace.schema import SHARED, SLOTS
@@ -17,25 +15,11 @@ REMEMBERED = 4096
 
 
 class Reference(NamedTuple):
-    """Where a block stands, and its checksum."""
+    """Where a block stands, and the checksum of each of its columns."""
 
     start: int
     length: int
-    crc: int
-
-
-def checksum(block: Block) -> int:
-    """Return the crc32 of the columns of a block, one after another."""
-    crc = 0
-    for column in block:
-        crc = zlib.crc32(column.data.cast("B") if len(column) else b"", crc)
-    return crc
-
-
-def row_checksum(row: Any, crcs: Mapping[str, int]) -> int:
-    """Return the checksum of a row (an array of one, its own checksum set to 0) and of the blocks that it names."""
-    chain = np.array([crcs.get(slot, 0) for slot in SLOTS], "<u4")
-    return zlib.crc32(row.tobytes(), zlib.crc32(chain.tobytes()))
+    crcs: tuple[int, ...]
 
 
 class BlockWriter:
@@ -63,4 +47,4 @@ class BlockWriter:
         start = 0
         for column, values in zip(self._slots[slot], block, strict=True):
             start = column.append(values)
-        return Reference(start, len(block[0]), checksum(block))
+        return Reference(start, len(block[0]), checksums(block))

@@ -1,5 +1,6 @@
 """A growing dataset whose tail stays in memory and is written whole, unfiltered, so that a kill cannot tear it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,20 @@ class GrowingColumn:
     there before.
     """
 
-    def __init__(self, group: Any, name: str, dtype: Any, chunk: int, units: str, long_name: str) -> None:
+    def __init__(
+        self,
+        group: Any,
+        name: str,
+        dtype: Any,
+        chunk: int,
+        units: str,
+        long_name: str,
+        filters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the dataset; `filters` (keywords of h5py) compress it, for a file that nobody reads meanwhile."""
         self.dtype = np.dtype(dtype)
-        dataset = group.create_dataset(name, (0,), self.dtype, chunks=(chunk,), maxshape=(None,))
+        self._filtered = bool(filters)
+        dataset = group.create_dataset(name, (0,), self.dtype, chunks=(chunk,), maxshape=(None,), **(filters or {}))
         hdf5.describe(dataset, units, long_name)
         self.dataset, self.length = dataset, 0
         self._chunk, self._dirty = chunk, False
@@ -43,7 +55,10 @@ class GrowingColumn:
     def _put(self, block: NDArray[Any]) -> None:
         self.dataset.id.set_extent((self.length,))
         first = (self.length - 1) // self._chunk * self._chunk
-        self.dataset.id.write_direct_chunk((first,), block, 0)
+        if self._filtered:
+            self.dataset[first : self.length] = block[: self.length - first]
+        else:
+            self.dataset.id.write_direct_chunk((first,), block, 0)
         self._dirty = False
 
     def flush(self) -> None:

@@ -70,12 +70,14 @@ def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedO
 
 def exactly(values: Any, dtype: DTypeLike, what: str) -> NDArray[Any]:
     """Return values as a flat, contiguous array of another dtype; raises `ValueError` where that changes a value."""
-    given = np.asarray(values)
+    given, wanted = np.asarray(values), np.dtype(dtype)
+    if given.dtype == wanted:
+        return np.ascontiguousarray(given).reshape(-1)
     with np.errstate(invalid="ignore", over="ignore"):
-        cast = np.ascontiguousarray(given, dtype).reshape(-1)
-        back = cast.astype(given.dtype, copy=False)
-    if back is not cast and not np.array_equal(back, given.reshape(-1), equal_nan=given.dtype.kind == "f"):
-        raise ValueError(f"{what} of type {given.dtype} do not fit into {np.dtype(dtype)}")
+        cast = np.ascontiguousarray(given, wanted).reshape(-1)
+        back = cast.astype(given.dtype)
+    if not np.array_equal(back, given.reshape(-1), equal_nan=given.dtype.kind == "f"):
+        raise ValueError(f"{what} of type {given.dtype} do not fit into {wanted}")
     return cast
 
 
@@ -150,15 +152,23 @@ def _encode_cells(encoded: EncodedOperation, request: Request, readings: Any) ->
     if not sweep and shape[0] != len(places):
         raise ValueError(f"readings {shape} are not those of {len(places)} cells")
     encoded.row["repeat"] = shape[1]
-    # `ascontiguousarray`: a broadcast view of one cell has a stride of 0, also when flat.
-    where = [np.ascontiguousarray(np.broadcast_to(places[:, i, None], shape), np.int64) for i in (0, 1)]
-    where = [exactly(part, "<i4", "cells") for part in where]
-    columns = []
+    where = exactly(places, "<i4", "cells").reshape(-1, 2)
+    columns = [_spread(where[:, axis, None], shape) for axis in (0, 1)]
     for name in CELL_FIELDS:
         dtype, missing = ("<u4", 0) if name == "status" else ("<f8", np.nan)
-        values = np.broadcast_to(missing if found is None else getattr(found, name), shape)
-        columns.append(np.full(math.prod(shape), missing, dtype) if found is None else exactly(values, dtype, name))
-    encoded.blocks["cells"] = (*where, *columns)
+        if found is None:
+            columns.append(np.full(math.prod(shape), missing, dtype))
+        else:
+            columns.append(exactly(_spread(getattr(found, name), shape), dtype, name))
+    encoded.blocks["cells"] = tuple(columns)
+
+
+def _spread(values: NDArray[Any] | float, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return values as a flat, contiguous array of `shape`."""
+    if np.shape(values) != shape:
+        values = np.broadcast_to(values, shape)
+    # A broadcast view of one value has a stride of 0, also when flat.
+    return np.ascontiguousarray(values).reshape(-1)
 
 
 def _check_sizes(encoded: EncodedOperation) -> None:

@@ -1,20 +1,28 @@
 """The recorder: keeps every operation of a bench in a trace file that survives a kill at any moment."""
 
+import atexit
 import math
 import os
+import re
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, get_args
 
 import numpy as np
 
+from xbar.bench.interrupt import HeldSignals
 from xbar.bench.operation import Header, Operation
 from xbar.errors import FileError, InputError, TraceWriteError
 from xbar.hdf5 import check_new_path, new_path
-from xbar.trace.block_writer import BlockWriter, row_checksum
+from xbar.trace.block_writer import BlockWriter
+from xbar.trace.checksums import sign
 from xbar.trace.encoding import EncodedOperation, Level, encode
+from xbar.trace.flush_timer import LONGEST, MakeTimer, Timer, thread_timer
 from xbar.trace.header_text import to_json
 from xbar.trace.layout import TraceFile, create_file
+from xbar.trace.process_end import skip_hdf5_teardown
 from xbar.trace.provenance import collect
 from xbar.trace.schema import END, OPERATION, RESULT_BYTES
 
@@ -26,6 +34,15 @@ STATUSES = ("ok", "aborted", "failed")
 class TraceRecorder:
     """Record a bench (`xbar.bench.operation.Recorder`) into a new trace file.
 
+    What was recorded becomes safe within the flush time also when nothing follows: a timer flushes then, in a thread
+    of its own. Ctrl-C and SIGTERM are held back while the file is written (`HeldSignals`). A recorder that nobody
+    closes is closed as "aborted" when Python ends. It belongs to the process that started it: a forked child cannot
+    record, and must end without Python's exit (`os._exit`, as the children of `multiprocessing` do).
+
+    After the first write error nothing is appended. Where HDF5 cannot even close the file, as under a limit of the
+    file's size, the process goes on, but ends without HDF5's teardown, which would crash it: see
+    `xbar.trace.process_end.skip_hdf5_teardown`.
+
     Args:
         path: the file to make; its folder must exist.
         provenance: JSON values under keys of the caller's choice, such as "run", "network", "map", "card", "sample",
@@ -36,6 +53,7 @@ class TraceRecorder:
         force: rename a file that stands at `path` instead of refusing.
         clock: monotonic time [s] that flushes go by.
         wall: time of the wall clock, seconds since 1970.
+        timer: makes the timer that flushes when nothing follows.
 
     Raises:
         FileError: `path` cannot be made, or exists.
@@ -54,6 +72,7 @@ class TraceRecorder:
         force: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        timer: MakeTimer = thread_timer,
     ) -> None:
         if level not in get_args(Level):
             raise InputError(f"record level {level!r} is unknown; levels are {', '.join(get_args(Level))}")
@@ -75,6 +94,10 @@ class TraceRecorder:
         self._trace: TraceFile | None = None
         self._writer: BlockWriter | None = None
         self._failed, self._closed, self._last_flush = False, False, 0.0
+        self._why: object = None
+        self._lock, self._process = threading.RLock(), os.getpid()
+        self._make_timer = timer
+        self._timer: Timer | None = None
 
     def start(self, header: Header) -> None:
         """Make the file, with everything in it but operations.
@@ -85,13 +108,17 @@ class TraceRecorder:
             return
         if self._flush_every is None:
             self._flush_every = 0.0 if header.capabilities.hardware else SIMULATED_FLUSH
-        new_path(self.path, self._force)
-        try:
-            self._trace = create_file(self.path, header, self._provenance, self.level, self._embedded)
-        except (OSError, RuntimeError) as error:
-            raise FileError(f"trace {self.path} cannot be made ({error}); choose another folder") from error
-        self._writer = BlockWriter(self._trace.columns)
-        self._last_flush = self._clock()
+        with self._alone():
+            new_path(self.path, self._force)
+            try:
+                self._trace = create_file(self.path, header, self._provenance, self.level, self._embedded)
+            except (OSError, RuntimeError) as error:
+                raise FileError(
+                    f"trace {self.path} cannot be made ({error}); free space or choose another folder"
+                ) from error
+            self._writer = BlockWriter(self._trace.columns)
+            self._last_flush = self._clock()
+            atexit.register(self._close_at_exit)
 
     def record(self, operation: Operation) -> None:
         """Append one operation; it is safe (`acknowledged`) when the next flush, at times this very call's, returns.
@@ -100,27 +127,24 @@ class TraceRecorder:
         """
         if self.level == "off":
             return
-        trace = self._writable()
-        try:
-            encoded = encode(operation, self.level, trace.columns["data/codes"].dtype)
-            self._append(trace, encoded)
-            self.recorded += 1
-            if self._clock() - self._last_flush >= (self._flush_every or 0.0):
-                self._flush(trace)
-        except BaseException as error:
-            self._fail(error)
-            raise
+        with self._alone():
+            trace = self._writable()
+            with self._stopping_at_errors():
+                self._append(trace, encode(operation, self.level, trace.columns["data/codes"].dtype))
+                self.recorded += 1
+                if self._clock() - self._last_flush >= (self._flush_every or 0.0):
+                    self._flush(trace)
+                elif self._timer is None:
+                    self._start_timer(self._flush_every or 0.0)
 
     def flush(self) -> None:
         """Return when everything recorded so far is safe. Raises `TraceWriteError`."""
         if self._trace is None or self._closed:
             return
-        trace = self._writable()
-        try:
-            self._flush(trace)
-        except BaseException as error:
-            self._fail(error)
-            raise
+        with self._alone():
+            trace = self._writable()
+            with self._stopping_at_errors():
+                self._flush(trace)
 
     def conclude(self, result: Mapping[str, Any]) -> None:
         """Keep what the recorded run gave (JSON values); written when the trace is closed.
@@ -140,28 +164,92 @@ class TraceRecorder:
         """
         if status not in STATUSES:
             raise InputError(f"status {status!r} is unknown; a trace ends with {', '.join(STATUSES)}")
-        if self._trace is None or self._closed:
+        if self._trace is None or self._closed or os.getpid() != self._process:
             return
-        self._closed, trace, failure = True, self._trace, None
+        with self._alone():
+            failure = self._end(self._trace, status)
+        if failure is not None:
+            raise TraceWriteError(self._message(failure)) from failure
+
+    def _end(self, trace: TraceFile, status: str) -> Exception | None:
+        """Write the end and close the file; return the first error."""
+        self._closed, failure = True, None
+        atexit.unregister(self._close_at_exit)
+        if self._timer is not None:
+            self._timer.cancel()
         try:
             if not self._failed:
                 self._append(trace, EncodedOperation({"kind": END}, {}))
                 self._flush(trace)
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             self._failed, failure = True, error
         try:
             if self._result:
                 trace.set_result(self._result)
             trace.set_end("failed" if self._failed else status)
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             failure = failure or error
         try:
             trace.file.close()
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             failure = failure or error
         if failure is not None:
             self._failed = True
-            raise TraceWriteError(self._message(failure)) from failure
+            skip_hdf5_teardown(trace)
+        return failure
+
+    def _close_at_exit(self) -> None:
+        """Close what nobody closed before Python and HDF5 are torn down."""
+        self.close("aborted")
+
+    # ---- one at a time, whole, and until the first error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep the timer's thread and signals out of the block."""
+        if os.getpid() != self._process:  # before the lock: it may have been held when this process was forked
+            raise InputError(f"trace {self.path} belongs to the process that started it; record into another file here")
+        with HeldSignals(), self._lock:
+            yield
+
+    @contextmanager
+    def _stopping_at_errors(self) -> Iterator[None]:
+        """Stop the trace for good at an error: what is in memory no longer matches the file."""
+        try:
+            yield
+        except BaseException as error:
+            self._failed, self._why = True, f"an earlier write failed: {type(error).__name__} {error}"
+            if isinstance(error, Exception):
+                raise TraceWriteError(self._message(error)) from error
+            raise
+
+    # ---- flushing when nothing follows
+
+    def _start_timer(self, seconds: float) -> None:
+        timer = self._make_timer(min(seconds, LONGEST), self._flush_when_due)
+        try:
+            timer.start()
+        except RuntimeError:  # no more threads, as while Python ends
+            if self._trace is not None:
+                self._flush(self._trace)
+        else:
+            self._timer = timer
+
+    def _flush_when_due(self) -> None:
+        """Flush what has waited long enough; an error is told by the next call."""
+        with self._lock:
+            self._timer = None
+            trace = self._trace
+            if trace is None or self._closed or self._failed or self.recorded == self.acknowledged:
+                return
+            try:
+                left = (self._flush_every or 0.0) - (self._clock() - self._last_flush)
+                if left > 0:
+                    self._start_timer(left)
+                else:
+                    self._flush(trace)
+            except Exception as error:
+                self._failed, self._why = True, error
 
     # ---- appending
 
@@ -175,7 +263,7 @@ class TraceRecorder:
             if len(block[0]):
                 row[f"{slot}_start"], row[f"{slot}_count"], crcs[slot] = self._writer.write(slot, block)
         row["wall"] = self._wall()
-        row["crc"] = row_checksum(row, crcs)
+        sign(row, crcs)
         trace.operations.append(row)
 
     def _flush(self, trace: TraceFile) -> None:
@@ -189,17 +277,14 @@ class TraceRecorder:
         if self._trace is None or self._closed:
             raise InputError(f"trace {self.path} is not open: a recorder is started by its bench, once")
         if self._failed:
-            raise TraceWriteError(self._message("an earlier write failed"))
+            raise TraceWriteError(self._message(self._why))
         return self._trace
 
-    def _fail(self, error: BaseException) -> None:
-        """Stop the trace for good: what is in memory no longer matches the file."""
-        self._failed = True
-        if isinstance(error, Exception):
-            raise TraceWriteError(self._message(error)) from error
-
     def _message(self, reason: object) -> str:
+        # HDF5 wraps the system's words in addresses and times.
+        found = re.search(r"error message = '([^']*)'", str(reason))
         return (
-            f"trace {self.path} cannot be written any further ({reason}); it holds {self.acknowledged} operations, "
-            "which stay readable: free space or fix the cause, and record into a new file"
+            f"trace {self.path} cannot be written any further ({found[1] if found else reason}); it holds "
+            f"{self.acknowledged} operations, which stay readable: free space or fix the cause, and record into a new "
+            "file"
         )

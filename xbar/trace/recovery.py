@@ -2,20 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
+from xbar.trace.copying import RECOVERED, check_paths, copy_trace
+from xbar.trace.verification import open_checked
 
-from xbar.errors import FileError
-from xbar.hdf5 import new_path
-from xbar.trace.block_writer import BlockWriter, row_checksum
-from xbar.trace.header_text import to_json
-from xbar.trace.layout import TraceFile, create_file
-from xbar.trace.reader import Trace, open_trace
-from xbar.trace.schema import END, OPERATION, SLOTS
-
-RECOVERED = "recovered"
-"""Status of a trace that was copied from one that did not end."""
+__all__ = ["RECOVERED", "Recovery", "recover"]
 
 
 @dataclass(frozen=True)
@@ -28,59 +19,28 @@ class Recovery:
     """Whether the original ended and every row of it is right: then the copy says nothing new."""
 
 
-def recover(source: str | os.PathLike[str], target: str | os.PathLike[str], force: bool = False) -> Recovery:
+def recover(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    force: bool = False,
+    timeout: float | None = None,
+) -> Recovery:
     """Copy the committed operations of `source` into the new trace `target`, which replays like any other.
 
-    Header, provenance (with "recovered_from"), embedded files and result are kept; the status becomes "recovered"
-    unless the original ended. With `force` a file at `target` is renamed.
+    Works while `source` is being written, after its writer was killed, and where it is damaged: up to the first
+    operation that is not right. Header, embedded files, result and provenance are kept, the latter with an entry
+    "recovered_from" (file, path, uuid, status, operations) and a uuid of its own; the status becomes "recovered" unless
+    the original ended. Each operation of the copy is compared with the original before it gets its name. With `force`
+    a file at `target` is renamed. A file that was not closed is first verified in a process of its own, for `timeout`
+    seconds at most (None: by its size).
 
     Raises:
+        InputError: `target` is `source`, whatever its name.
         FileError: `source` cannot be opened, `target` exists or cannot be written.
-        FormatError: `source` is no trace, or of another version.
+        FormatError: `source` is no trace, of another version, or damaged before its first operation.
 
     """
-    with open_trace(source) as trace:
-        path = new_path(target, force)
-        said = {**trace.provenance, "recovered_from": {"file": Path(source).name, "status": trace.status}}
-        try:
-            copy = create_file(path, trace.header, said, trace.level, trace.embedded)
-        except (OSError, RuntimeError) as error:
-            raise FileError(f"trace {path} cannot be made ({error}); choose another folder") from error
-        try:
-            _copy(trace, copy)
-            if trace.result is not None:
-                copy.set_result(to_json(trace.result, "result"))
-            copy.set_end(trace.status if trace.complete else RECOVERED)
-            copy.file.close()
-        except BaseException as error:
-            copy.file.close()
-            path.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise FileError(
-                    f"trace {path} cannot be written ({error}); free space or choose another disk"
-                ) from error
-            raise
-        return Recovery(len(trace), trace.complete)
-
-
-def _copy(trace: Trace, copy: TraceFile) -> None:
-    """Append every operation of `trace`, data first, and the row of the end."""
-    writer = BlockWriter(copy.columns)
-    for index in range(len(trace)):
-        old, blocks = trace.committed(index)
-        row, crcs = np.array([old], OPERATION), {}
-        row["crc"] = 0
-        for slot in SLOTS:
-            row[f"{slot}_start"] = row[f"{slot}_count"] = 0
-            if slot in blocks and len(blocks[slot][0]):
-                row[f"{slot}_start"], row[f"{slot}_count"], crcs[slot] = writer.write(slot, blocks[slot])
-        row["crc"] = row_checksum(row, crcs)
-        copy.operations.append(row)
-    end = np.zeros(1, OPERATION)
-    end["kind"] = END
-    end["crc"] = row_checksum(end, {})
-    copy.operations.append(end)
-    for column in copy.columns.values():
-        column.flush()
-    copy.operations.flush()
-    copy.file.flush()
+    path = check_paths(source, target, force)
+    with open_checked(source, timeout)[0] as trace:
+        copied = copy_trace(trace, path, "recovered_from", force=force, filters=None)
+        return Recovery(copied, trace.complete)

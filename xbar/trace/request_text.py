@@ -1,7 +1,6 @@
 """The scalar part of a request, and an error, as JSON; arrays stand in columns."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ def encode_request(request: Request) -> str:
     """Return the settings of a request as text: equal settings give equal text."""
     values: dict[str, Any] = {}
     if request.read is not None:
-        values["read"] = _plain(asdict(request.read))
+        values["read"] = _plain(request.read)
     if request.pulse is not None:
-        values["pulse"] = _plain(asdict(request.pulse))
+        values["pulse"] = _plain(request.pulse)
     if request.vector is not None:
         values["vector"] = {
             "input_range": list(np.shape(request.vector.input_range)),
@@ -33,13 +32,17 @@ def encode_request(request: Request) -> str:
         values["count"] = int(request.count)
     if request.seconds is not None:
         values["seconds"] = float(request.seconds)
-    return json.dumps(values, sort_keys=True)
+    return _TEXT.encode(values)
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+_TEXT = json.JSONEncoder(sort_keys=True)
+"""Kept: `json.dumps` would make one for every operation."""
+
+
+def _plain(config: ReadConfig | Pulse) -> dict[str, Any]:
     """Return the fields of a configuration with plain numbers, so that NumPy scalars do not reach JSON."""
-    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
-    return plain | {"unselected": values["unselected"].value}
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in vars(config).items()}
+    return plain | {"unselected": config.unselected.value}
 
 
 def range_values(config: VectorConfig) -> list[NDArray[np.float64]]:

@@ -1,12 +1,13 @@
 """What stands in a trace file: tables, columns, units and limits of schema `xbar-trace/1`.
 
 A trace is one HDF5 file per run. `/run/operations` has one row for each operation: the commit record, written after the
-data that it names by start and count, with a checksum over both. All other columns are one-dimensional and grow at the
-end; rows of arrays follow each other in C order.
+data that it names by start and count, with checksums of each column of them and of itself. All other columns are
+one-dimensional and grow at the end; rows of arrays follow each other in C order.
 """
 
 from dataclasses import dataclass
 from enum import IntFlag
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -101,6 +102,12 @@ SLOTS: Final = {
 SHARED: Final = frozenset({"arrays", "events", "ranges", "targets", "status", "request", "error"})
 """Slots whose equal blocks are stored once and referred to again."""
 
+CRC_PLACES: Final = {
+    slot: (stop - len(paths), stop)
+    for (slot, paths), stop in zip(SLOTS.items(), accumulate(map(len, SLOTS.values())), strict=True)
+}
+"""Where the checksums of a slot's columns stand in the field `crcs` of a row: first and behind the last."""
+
 OPERATION: Final = np.dtype(
     [
         ("kind", "u1"),
@@ -119,11 +126,12 @@ OPERATION: Final = np.dtype(
         ("status_shape", "<u4", (3,)),
         *((f"{slot}_start", "<u8") for slot in SLOTS),
         *((f"{slot}_count", "<u4") for slot in SLOTS),
+        ("crcs", "<u4", (sum(map(len, SLOTS.values())),)),  # of each column of each block, places as in CRC_PLACES
         ("crc", "<u4"),
     ]
 )
 OPERATION_COLUMN: Final = Column("operations", "", "", "Operations, the commit records", 256, 64)
-OPERATION_UNITS: Final = {"started": "s", "ended": "s", "wall": "s since 1970-01-01T00:00:00Z"}
+OPERATION_UNITS: Final = {"started": "s", "ended": "s", "wall": "s"}  # a "since" in it breaks xarray on the group
 
 VIEWS: Final = {
     "cell_currents": ("current", "applied", ("cells/current", "cells/applied")),

@@ -1,46 +1,86 @@
-"""A trace as tables for analysis: one row for each reading of a cell, or each output code; columns in NumPy arrays."""
+"""The tables that a trace holds for analysis: their columns with type, unit and long name, and rows in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xbar.bench.operation import Operation, OperationKind
-from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.errors import UnknownNameError
-from xbar.trace.reader import Trace
 
-READS = {
-    "operation": "",
-    "time": "s",
-    "array": "",
-    "row": "",
-    "col": "",
-    "applied": "V",
-    "voltage": "V",
-    "current": "A",
-    "status": "",
-    "range": "A",
+
+@dataclass(frozen=True)
+class TableColumn:
+    """What stands in a column of a table."""
+
+    dtype: str
+    """Type of the values; that of texts is as wide as the longest, that of codes as the trace has it."""
+    units: str
+    """Unit (SI); "" for a pure number."""
+    long_name: str
+    """What viewers show."""
+
+
+_OPERATION = TableColumn("<i8", "", "Number of the operation in the trace")
+_ARRAY = TableColumn("<i4", "", "Array")
+_ROW, _COL = TableColumn("<i4", "", "Word line"), TableColumn("<i4", "", "Bit line")
+_ENDED = TableColumn("<f8", "s", "Bench clock at the end of the operation")
+
+OPERATIONS: Final[Mapping[str, TableColumn]] = {
+    "operation": _OPERATION,
+    "kind": TableColumn("<U7", "", "Kind of the operation"),
+    "started": TableColumn("<f8", "s", "Bench clock before"),
+    "ended": TableColumn("<f8", "s", "Bench clock after"),
+    "wall": TableColumn("<f8", "s", "Time of day since 1970-01-01T00:00:00Z"),
+    "arrays": TableColumn("<U1", "", "Arrays of the operation, blanks between"),
+    "failed": TableColumn("|b1", "", "Whether it ended in an error"),
 }
-"""Columns of the readings of single cells, and their units."""
+"""One row for each operation."""
 
-VECTORS = {
-    "operation": "",
-    "time": "s",
-    "array": "",
-    "vector": "",
-    "event": "",
-    "col": "",
-    "code": "",
-    "current": "A",
+READS: Final[Mapping[str, TableColumn]] = {
+    "operation": _OPERATION,
+    "time": TableColumn("<f8", "s", "Bench clock at the reading"),
+    "array": _ARRAY,
+    "row": _ROW,
+    "col": _COL,
+    "applied": TableColumn("<f8", "V", "Applied voltage"),
+    "voltage": TableColumn("<f8", "V", "Measured voltage"),
+    "current": TableColumn("<f8", "A", "Current"),
+    "status": TableColumn("<u4", "", "Status flags"),
+    "range": TableColumn("<f8", "A", "Current range"),
 }
-"""Columns of the output codes of products, and their units; an event of 0 where the product had none."""
+"""One row for each reading of a single cell, those of sweeps included."""
 
-OPERATIONS = {"operation": "", "kind": "", "started": "s", "ended": "s", "wall": "s", "arrays": "", "failed": ""}
-"""Columns of the operations, and their units; `wall` counts from 1970-01-01T00:00:00Z."""
+VECTORS: Final[Mapping[str, TableColumn]] = {
+    "operation": _OPERATION,
+    "time": _ENDED,
+    "array": _ARRAY,
+    "vector": TableColumn("<i8", "", "Number of the input vector in its batch"),
+    "event": TableColumn("<u8", "", "Event number of the input vector, 0 where it had none"),
+    "col": _COL,
+    "code": TableColumn("<f8", "", "Output code"),
+    "current": TableColumn("<f8", "A", "Current"),
+    "status": TableColumn("<u4", "", "Status flags"),
+}
+"""One row for each output code of a product: of each array, input vector and bit line."""
 
-TABLES = {"operations": OPERATIONS, "reads": READS, "vectors": VECTORS}
+TARGETS: Final[Mapping[str, TableColumn]] = {
+    "operation": _OPERATION,
+    "time": _ENDED,
+    "array": _ARRAY,
+    "row": _ROW,
+    "col": _COL,
+    "target": TableColumn("<f8", "S", "Target conductance"),
+}
+"""One row for each cell that a program operation was to write; cells that it left as they were have none."""
+
+TABLES: Final[Mapping[str, Mapping[str, TableColumn]]] = {
+    "operations": OPERATIONS,
+    "reads": READS,
+    "vectors": VECTORS,
+    "targets": TARGETS,
+}
 """The tables by name."""
 
 
@@ -57,88 +97,24 @@ class Table:
 
     def __getitem__(self, name: str) -> NDArray[np.generic]:
         """Return a column; raises `UnknownNameError` that lists the columns."""
-        if name not in self.columns:
-            raise UnknownNameError(f"column {name!r} is not in this table; it has {', '.join(self.columns)}")
+        check_column(name, self.columns)
         return self.columns[name]
 
 
-def parts(trace: Trace, table: str, array: int | None = None) -> Iterator[Table]:
-    """Give a table of a trace in parts, one operation at a time: for traces larger than memory.
-
-    Args:
-        trace: the open trace.
-        table: "operations", "reads" or "vectors".
-        array: rows of this array alone; None gives all.
-
-    Raises `UnknownNameError` for another table.
-    """
-    if table not in TABLES:
-        raise UnknownNameError(f"table {table!r} is not known; known are {', '.join(TABLES)}")
-    for index, operation in enumerate(trace):
-        if table == "operations":
-            if array is None or array in operation.request.arrays:
-                yield _operation(trace, index, operation)
-        elif table == "reads" and isinstance(operation.readings, CellReadings):
-            if array is None or operation.request.arrays == (array,):
-                yield _reads(index, operation, operation.readings)
-        elif table == "vectors" and isinstance(operation.readings, VectorReadings):
-            yield from _vectors(index, operation, operation.readings, array)
+def check_table(name: str) -> None:
+    """Raise `UnknownNameError` that lists the tables unless `name` is one of them."""
+    if name not in TABLES:
+        raise UnknownNameError(
+            f"table {name!r} is not known; known are {', '.join(TABLES)} (pulses and waits are rows of operations)"
+        )
 
 
-def table(trace: Trace, name: str, array: int | None = None) -> Table:
-    """Return a whole table of a trace; see `parts` for the arguments and errors."""
-    units = TABLES.get(name, {})
-    found = list(parts(trace, name, array))
-    if not found:
-        return Table({column: np.zeros(0) for column in units}, dict(units))
-    return Table({column: np.concatenate([part[column] for part in found]) for column in units}, dict(units))
+def check_column(name: str, columns: Mapping[str, object]) -> None:
+    """Raise `UnknownNameError` that lists the columns unless `name` is one of them."""
+    if name not in columns:
+        raise UnknownNameError(f"column {name!r} is not in this table; it has {', '.join(columns)}")
 
 
-def _operation(trace: Trace, index: int, operation: Operation) -> Table:
-    values = {
-        "operation": index,
-        "kind": operation.request.kind.name.lower(),
-        "started": operation.started,
-        "ended": operation.ended,
-        "wall": float(trace.row(index)["wall"]),
-        "arrays": " ".join(map(str, operation.request.arrays)),
-        "failed": operation.error is not None,
-    }
-    return Table({name: np.array([value]) for name, value in values.items()}, OPERATIONS)
-
-
-def _reads(index: int, operation: Operation, readings: CellReadings) -> Table:
-    n, repeat = readings.current.shape
-    cells = operation.request.cells
-    assert cells is not None  # a reading has cells
-    places = np.broadcast_to(cells, (n, 2)) if operation.request.kind is OperationKind.SWEEP else cells
-    columns: dict[str, NDArray[np.generic]] = {
-        "operation": np.full(n * repeat, index),
-        "array": np.full(n * repeat, operation.request.arrays[0]),
-        "row": np.repeat(places[:, 0], repeat),
-        "col": np.repeat(places[:, 1], repeat),
-    }
-    for name in ("time", "applied", "voltage", "current", "status", "range"):
-        columns[name] = np.broadcast_to(getattr(readings, name), (n, repeat)).ravel()
-    return Table({name: columns[name] for name in READS}, READS)
-
-
-def _vectors(index: int, operation: Operation, readings: VectorReadings, array: int | None) -> Iterator[Table]:
-    _, batch, cols = readings.codes.shape
-    events = np.zeros(batch, np.uint64) if operation.request.events is None else operation.request.events
-    for place, number in enumerate(operation.request.arrays):
-        if array is not None and array != number:
-            continue
-        size = batch * cols
-        current = readings.codes[place].astype(np.float64) * readings.step[place] + readings.offset[place]
-        columns: dict[str, NDArray[np.generic]] = {
-            "operation": np.full(size, index),
-            "time": np.full(size, operation.ended),
-            "array": np.full(size, number),
-            "vector": np.repeat(np.arange(batch), cols),
-            "event": np.repeat(events, cols),
-            "col": np.tile(np.arange(cols), batch),
-            "code": readings.codes[place].ravel(),
-            "current": current.ravel(),
-        }
-        yield Table(columns, VECTORS)
+def header(name: str, units: str) -> str:
+    """Return the head of a column in a file, such as "current [A]"."""
+    return f"{name} [{units}]" if units else name

@@ -24,6 +24,12 @@ class Window:
         self._first = 0
         self._block: NDArray[Any] = np.zeros(0, self.dtype)
 
+    def refresh(self) -> None:
+        """See rows that the writer added since, and what was read before as it is now."""
+        self.dataset.refresh()
+        self.length = int(self.dataset.shape[0])
+        self._block = np.zeros(0, self.dtype)
+
     def read(self, start: int, count: int) -> NDArray[Any]:
         """Return rows `start` to `start + count`, which must exist. The array may be shared: copy it to keep it.
 

@@ -12,7 +12,9 @@ LONGEST_QUANTITY = 40
 """Characters of the longest quantity that is read: longer text is no number, and would be slow to refuse."""
 
 
-def _quantity(unit: str, example: str) -> Callable[[object], float]:
+def quantity(unit: str, example: str) -> Callable[[object], float]:
+    """Return what reads a quantity of a unit, for a pydantic field; it raises `InputError` naming the example."""
+
     def read(value: object) -> float:
         if isinstance(value, str) and len(value) <= LONGEST_QUANTITY:
             if _number(value):
@@ -43,12 +45,12 @@ def _number(text: str) -> float | None:
         return None
 
 
-Conductance = Annotated[float, BeforeValidator(_quantity("S", "25 uS"))]
-Voltage = Annotated[float, BeforeValidator(_quantity("V", "0.2 V"))]
-Current = Annotated[float, BeforeValidator(_quantity("A", "1 mA"))]
-Energy = Annotated[float, BeforeValidator(_quantity("J", "1 nJ"))]
-Resistance = Annotated[float, BeforeValidator(_quantity("ohm", "1 ohm"))]
-Seconds = Annotated[float, BeforeValidator(_quantity("s", "20 s"))]
+Conductance = Annotated[float, BeforeValidator(quantity("S", "25 uS"))]
+Voltage = Annotated[float, BeforeValidator(quantity("V", "0.2 V"))]
+Current = Annotated[float, BeforeValidator(quantity("A", "1 mA"))]
+Energy = Annotated[float, BeforeValidator(quantity("J", "1 nJ"))]
+Resistance = Annotated[float, BeforeValidator(quantity("ohm", "1 ohm"))]
+Seconds = Annotated[float, BeforeValidator(quantity("s", "20 s"))]
 Share = Annotated[float, BeforeValidator(_share)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A number without unit."""

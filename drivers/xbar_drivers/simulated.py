@@ -18,7 +18,7 @@ from xbar.bench.settings import ReadConfig, Unselected, VectorConfig
 from xbar.bench.status import Status
 from xbar.circuit.wire_text import parse_wires, wire_values, wires_of
 from xbar.circuit.wires import Wires
-from xbar.devices.card import EFFECTS, DeviceCard
+from xbar.devices.card import EFFECTS, LAWS, DeviceCard
 from xbar.devices.card_file import load_card
 from xbar.errors import FormatError, InputError, UnknownNameError, Unsupported
 from xbar.periphery.converter import Converter
@@ -168,7 +168,13 @@ class SimulatedDriver(Driver):
                 found.append(Effect(name, "skipped", f"card {self._card.name!r} has no such law"))
             else:
                 found.append(Effect(name, "applied", laws[name]))
-        return (*found, self._wire_effect(), *(Effect(name, "unsupported", why) for name, why in ABSENT.items()))
+        found.append(self._wire_effect())
+        have = dict(self._whole_card.laws())
+        for name in LAWS:
+            if name not in EFFECTS and (name in have or name in ABSENT):
+                why = ABSENT.get(name, "the card has the law; the simulated array does not apply it in this version")
+                found.append(Effect(name, "unsupported", why))
+        return tuple(found)
 
     def _wire_effect(self) -> Effect:
         if self._asked_wires is None:

@@ -68,3 +68,14 @@ def pcm() -> Any:
     sys.modules["pcm_table"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def statistics() -> Any:
+    """Load `statistics.py`, which stands beside this file."""
+    spec = importlib.util.spec_from_file_location("device_statistics", Path(__file__).with_name("statistics.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

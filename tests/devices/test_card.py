@@ -54,7 +54,7 @@ def test_effects_of_the_shipped_cards() -> None:
         "ideal": [],
     }
     for name in card_names():
-        for _, note in load_card(name).effects():
+        for _, note in load_card(name).laws():
             assert note.endswith("]")
             assert len(note.partition("[")[2]) > 10
 

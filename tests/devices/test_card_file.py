@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from xbar.devices import card_file
-from xbar.devices.card import EFFECTS
-from xbar.devices.card_file import card_names, load_card, parse_card
+from xbar.devices.card import LAWS
+from xbar.devices.card_file import KINDS, card_names, load_card, parse_card
 from xbar.devices.drift import LogFit
 from xbar.devices.programming_error import ProgrammingError
 from xbar.devices.read_noise import ReadNoise
 from xbar.devices.stuck_cells import StuckCells
 from xbar.errors import FileError, FormatError, UnknownNameError
 
+SHIPPED = card_names()
 PCM = load_card("pcm").text
 GENERIC = load_card("generic").text
 
@@ -36,7 +37,7 @@ def changed(old: str, new: str, text: str = PCM) -> str:
 def test_shipped_cards_load() -> None:
     """Every shipped card has the name of its file, a source for each law, and the hash of its text."""
     assert set(card_names()) >= {"generic", "ideal", "pcm"}
-    for name in ("generic", "ideal", "pcm"):
+    for name in SHIPPED:
         card = load_card(name)
         assert card.name == name
         assert card.sha256 == hashlib.sha256(card.text.encode()).hexdigest()
@@ -69,13 +70,13 @@ def test_path_or_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unknown_name_lists_the_known() -> None:
     """A name that nobody offers lists those that exist and says how a file is given."""
-    with pytest.raises(UnknownNameError, match=r"unknown card 'pmc'; known are generic, ideal, pcm.*toml"):
+    with pytest.raises(UnknownNameError, match=r"unknown card 'pmc'; known are capacitor, .*generic, .*pcm, .*toml"):
         load_card("pmc")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file, a folder and a file of another kind say so with their path."""
-    with pytest.raises(FileError, match=r"none\.toml does not exist; shipped cards are generic"):
+    with pytest.raises(FileError, match=r"none\.toml does not exist; shipped cards are capacitor"):
         load_card(tmp_path / "none.toml")
     with pytest.raises(FileError, match="is not a file"):
         load_card(tmp_path)
@@ -129,7 +130,7 @@ def test_every_error_in_one_message() -> None:
         "flicker_noise.ceiling": "is missing",
         "flicker_noise.cieling": "is not a key of this file; check its spelling",
         "read_noise": "Input tag 'os.system' found using 'kind' does not match any of the expected tags: "
-        "'sqrt', 'proportional', 'constant'",
+        "'sqrt', 'proportional', 'constant', 'density', 'saturating'",
     }
 
 
@@ -179,10 +180,18 @@ def test_one_wrong_value(old: str, new: str, message: str) -> None:
 def test_other_kinds_of_laws() -> None:
     """Constant laws are given absolutely or as a share of g_max, but not both, and stuck rates end at 100 %."""
     absolute = parse_card(changed('share_of_g_max = "1 %"', 'sigma = "2 uS"', GENERIC), "x")
-    assert absolute.programming_error is not None
+    assert isinstance(absolute.programming_error, ProgrammingError)
     assert absolute.programming_error.coefficients == (2e-6,)
     noise = changed('kind = "proportional"\nrelative = "0.5 %"', 'kind = "constant"\nsigma = "0.5 uS"', GENERIC)
     assert parse_card(noise, "x").read_noise == ReadNoise("constant", 0.5e-6 / 1e-4, 1e-4, "Round number, not measured")
+    density = changed(
+        'kind = "proportional"\nrelative = "0.5 %"',
+        'kind = "density"\nrelative_density = 1e-5\nt_read = "2 us"',
+        GENERIC,
+    )
+    assert parse_card(density, "x").read_noise == ReadNoise(
+        "proportional", 1e-5 * 500, 1e-4, "Round number, not measured"
+    )
     both = changed('share_of_g_max = "1 %"', 'share_of_g_max = "1 %"\nsigma = "2 uS"', GENERIC)
     for text in (both, changed('share_of_g_max = "1 %"\n', "", GENERIC)):
         assert errors(text)[1].startswith("  programming_error: give either sigma")
@@ -194,7 +203,7 @@ def test_other_kinds_of_laws() -> None:
 def test_laws_take_the_range_of_their_card() -> None:
     """A card of a smaller g_max has laws of that g_max, the reference of the fit unchanged."""
     card = parse_card(changed('g_max = "25 uS"', 'g_max = "10 uS"'), "x")
-    assert card.programming_error is not None
+    assert isinstance(card.programming_error, ProgrammingError)
     assert card.drift is not None
     assert (card.programming_error.g_max, card.programming_error.g_ref) == (10e-6, 25e-6)
     assert (card.drift.g_max, card.drift.mean) == (10e-6, LogFit(-0.0155, 0.0244, 0.049, 0.1))
@@ -244,7 +253,7 @@ def test_cards_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     points.append(EntryPoint("broken", "no_such_lab_cards:LAB", group))
     monkeypatch.setattr(card_file, "entry_points", lambda group: points)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert card_names() == ("generic", "ideal", "pcm", "broken", "lab", "odd")
+    assert card_names() == (*SHIPPED, "broken", "lab", "odd")
     assert load_card("pcm").g_max == 25e-6
     assert "lab_cards" not in sys.modules
     assert load_card("lab").name == "lab"
@@ -252,7 +261,7 @@ def test_cards_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         load_card("odd")
     with pytest.raises(FormatError, match=r"card 'broken' .* cannot be loaded"):
         load_card("broken")
-    with pytest.raises(UnknownNameError, match="known are generic, ideal, pcm, broken, lab, odd"):
+    with pytest.raises(UnknownNameError, match=r"known are capacitor, .*yflash, broken, lab, odd"):
         load_card("other")
 
 
@@ -261,7 +270,9 @@ def test_example_of_the_reference_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "cards.md").read_text(encoding="utf-8")
     example = page.split("```toml\n")[1].split("```")[0]
     assert parse_card(example, "cards.md").g_max == 60e-6
-    for block in EFFECTS:
-        assert f"## `[{block}]`" in page
-    for kind in ("polynomial", "constant", "power_law", "accumulated", "sqrt", "proportional", "independent"):
-        assert f"`{kind}`" in page or f'`kind = "{kind}"`' in page
+    for block in LAWS:
+        assert f"## `[{block}]`" in page, block
+    for kind in (*KINDS, "independent", "open", "list", "lognormal", "two_state", "pulses", "threshold"):
+        assert f"`{kind}`" in page or f'`kind = "{kind}"`' in page, kind
+    for name in SHIPPED:
+        assert f"`{name}`" in page, name

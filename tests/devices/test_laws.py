@@ -6,14 +6,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from array_api_compat import array_namespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xbar.devices.drift import Drift, LogFit
-from xbar.devices.flicker_noise import FlickerNoise
-from xbar.devices.programming_error import ProgrammingError
-from xbar.devices.read_noise import ReadNoise
+from xbar.devices.drift import Drift, LogFit, PiecewiseFit
+from xbar.devices.endurance import Endurance
+from xbar.devices.flicker_noise import FittedFlickerNoise, FlickerNoise, LogFlickerNoise
+from xbar.devices.levels import Levels
+from xbar.devices.noise_spectrum import SpectralNoise
+from xbar.devices.programming_error import ProgrammingError, SaturatingError, TableError
+from xbar.devices.pulse_response import PulseResponse
+from xbar.devices.pulse_shapes import LinearStep
+from xbar.devices.pulse_table import PulseLookup
+from xbar.devices.read_noise import ReadNoise, SaturatingReadNoise
+from xbar.devices.relaxation import LogTimeRelaxation, TabulatedRelaxation, relaxed
+from xbar.devices.retention import Retention
 from xbar.devices.stuck_cells import CellState, StuckCells
+from xbar.devices.stuck_lines import StuckLines
+from xbar.devices.telegraph_noise import TelegraphNoise
+from xbar.devices.temperature import Temperature
+from xbar.devices.variation import Variation
+from xbar.devices.write_conditions import WriteConditions
 from xbar.errors import InputError
 
 G_MAX = 25e-6
@@ -21,6 +35,20 @@ ERROR = ProgrammingError((0.2e-6, 2e-6, -1e-6), G_MAX, 25e-6)
 DRIFT = Drift(LogFit(-0.0155, 0.0244, 0.049, 0.1), LogFit(-0.0125, -0.0059, 0.008, 0.045), 20.0, G_MAX)
 FLICKER = FlickerNoise(0.0088, 0.65, 1e-3, 0.2, 250e-9, 20.0, G_MAX)
 STUCK = StuckCells(0.25, 0.5, 1e-6, G_MAX)
+
+PIECES = Drift(
+    PiecewiseFit(0.3, LogFit(-0.0387, -0.0182, 0.072, 0.13), (0.0736, -0.0126, -0.0436)),
+    PiecewiseFit(0.3, LogFit(-0.012, -0.0023, 0.0124, 0.04), (0.0104, 0.0116, -0.0165)),
+    200.0,
+    G_MAX,
+)
+TABLE = TabulatedRelaxation(
+    "polynomial", (1.0, 100.0, 1e4), ((1e-7, 1e-6), (2e-7, 2e-6), (3e-7, 2e-6)), "log", G_MAX, 2e-5
+)
+SATURATING = TabulatedRelaxation("saturating", (0.0, 100.0), ((1e-7, 1e-6), (2e-7, 2e-6)), "linear", G_MAX, G_MAX)
+TRAP = TelegraphNoise(0.1, 2.0, 1.0, 0.5)
+PULSES = PulseResponse(LinearStep(1.0, 1.0), 0.05, -1.0, 1.0, 1e-6, G_MAX, 0.3, True, step_noise=0.2, corrupt=0.1)
+LOOKUP = PulseLookup((0.0, 1e-5, G_MAX), (0.0, 0.5, 1.0), ((1e-7,) * 3, (2e-7,) * 3, (4e-7,) * 3), ((-1e-7,) * 3,) * 3)
 
 # Arguments are scaled by powers of two, which is exact in both precisions.
 CALLS: dict[str, Callable[..., Any]] = {
@@ -34,7 +62,36 @@ CALLS: dict[str, Callable[..., Any]] = {
     "read_noise_proportional": lambda g, n: ReadNoise("proportional", 0.02, G_MAX).sigma(g),
     "read_noise_constant": lambda g, n: ReadNoise("constant", 0.02, G_MAX).sigma(g),
     "stuck_cells": lambda g, n: STUCK.apply(g, STUCK.draw(abs(n) / 8)),
+    "saturating_error": SaturatingError(2e-7, 2e-6).program,
+    "saturating_read_noise": lambda g, n: SaturatingReadNoise(2e-7, 2e-6).variance(g),
+    "table_error": TableError((0.0, 1e-5, 2e-5, G_MAX), (0.0, 1e-5, 1.9e-5, 2.4e-5), (1e-7, 2e-7, 3e-7, 3e-7)).program,
+    "piecewise_drift": PIECES.exponents,
+    "fitted_flicker_noise": lambda g, n: FittedFlickerNoise(PIECES.mean, 1e-6, 20.0, G_MAX).read(g, g, 60.0, n),
+    "log_flicker_noise": lambda g, n: LogFlickerNoise(2.7e-8, 1e-6, 0.0).read(g, g, 60.0, n),
+    "spectral_noise": lambda g, n: SpectralNoise(1e-4, 0.8, 1e-6, 1.0).read(g, g, g * 2.0**30, n),
+    "relaxation_log_time": lambda g, n: relaxed(LogTimeRelaxation(-1e-7, 1e-7, 1e-7, 1.0, 1e6), g, g, g * 2.0**30, n),
+    "relaxation_table": lambda g, n: relaxed(TABLE, g, g, g * 2.0**30, n),
+    "relaxation_saturating": lambda g, n: relaxed(SATURATING, g, g, 50.0, n),
+    "retention": lambda g, n: Retention(1e4, 0.7, 0.0).conductance(g, g * 2.0**30),
+    "temperature": lambda g, n: Temperature("arrhenius", 0.2, 300.0, 0.6).conductance(g, 350.0),
+    "effective_time": lambda g, n: Temperature("linear", 1e-3, 300.0, 0.6).effective_time(g, 350.0),
+    "variation": Variation(0.1, 0.5, 1e-6, G_MAX).apply,
+    "stuck_lines": lambda g, n: StuckLines(0.3, 0.2).apply(g, StuckLines(0.3, 0.2).draw(abs(n[:, 0]), abs(n[0, :]))),
+    "endurance": lambda g, n: Endurance(1e-3, 1e6, 0.5).step_scale(abs(n)),
+    "levels": lambda g, n: Levels((0.0, 1e-5, G_MAX)).nearest(g),
+    "telegraph_noise": lambda g, n: TRAP.conductance(
+        g, TRAP.advance(TRAP.start(abs(n) / 8), 1.0, abs(n) / 8), TRAP.traps(abs(n))
+    ),
+    "nominal_pulses": lambda g, n: abs(WriteConditions(1.5, -1.2, 1e-6, 3.0, 1e-3, 0.9, -0.7).nominal_pulses(n, 1e-6)),
+    "pulse_response": lambda g, n: PULSES.conductance(PULSES.pulse(PULSES.state(g), devices_of(PULSES, n), n, n)),
+    "pulse_lookup": lambda g, n: LOOKUP.pulse(g, devices_of(LOOKUP, n), n, abs(n) / 8),
 }
+
+
+def devices_of(law: Any, n: Any) -> Any:
+    """Return devices drawn from the given numbers, stacked as often as the law wants."""
+    xp = array_namespace(n)
+    return law.devices(xp.stack([n] * law.device_normals), xp.stack([abs(n) / 8] * max(law.device_uniforms, 1)))
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())

@@ -8,9 +8,10 @@ import pytest
 
 from xbar.devices.card import DeviceCard
 from xbar.devices.card_file import load_card
-from xbar.devices.drift import Drift
+from xbar.devices.drift import Drift, LogFit
 from xbar.devices.flicker_noise import FlickerNoise
 from xbar.devices.programming_error import ProgrammingError
+from xbar.devices.read_noise import ReadNoise
 from xbar.units import MONTH, YEAR
 
 ROWS = range(7)
@@ -22,9 +23,9 @@ def card() -> DeviceCard:
 
 
 def laws(card: DeviceCard) -> tuple[ProgrammingError, Drift, FlickerNoise]:
-    assert card.programming_error is not None
+    assert isinstance(card.programming_error, ProgrammingError)
     assert card.drift is not None
-    assert card.flicker_noise is not None
+    assert isinstance(card.flicker_noise, FlickerNoise)
     return card.programming_error, card.drift, card.flicker_noise
 
 
@@ -34,6 +35,8 @@ def test_constants(card: DeviceCard) -> None:
     assert (card.g_min, card.g_max) == (0.0, 25e-6)
     assert error.coefficients == (0.26348e-6, 1.9650e-6, -1.1731e-6)
     assert (error.g_ref, error.g_max) == (25e-6, 25e-6)
+    assert isinstance(drift.mean, LogFit)
+    assert isinstance(drift.spread, LogFit)
     assert (drift.mean.slope, drift.mean.offset, drift.mean.low, drift.mean.high) == (-0.0155, 0.0244, 0.049, 0.1)
     assert (drift.spread.slope, drift.spread.offset, drift.spread.low, drift.spread.high) == (
         -0.0125,
@@ -43,7 +46,7 @@ def test_constants(card: DeviceCard) -> None:
     )
     assert (drift.t0, flicker.t0, flicker.t_read) == (20.0, 20.0, 250e-9)
     assert (flicker.coefficient, flicker.exponent, flicker.floor, flicker.ceiling) == (0.0088, 0.65, 1e-3, 0.2)
-    assert card.read_noise is not None
+    assert isinstance(card.read_noise, ReadNoise)
     assert (card.read_noise.kind, card.read_noise.relative) == ("sqrt", 0.0175)
     assert card.stuck_cells is None
 

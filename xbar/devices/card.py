@@ -5,16 +5,50 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from xbar.devices.drift import Drift
-from xbar.devices.flicker_noise import FlickerNoise
-from xbar.devices.programming_error import ProgrammingError
-from xbar.devices.read_noise import ReadNoise
+from xbar.devices.dynamics import DynamicModel
+from xbar.devices.endurance import Endurance
+from xbar.devices.flicker_noise import FlickerLaw
+from xbar.devices.iv_law import IvLaw
+from xbar.devices.levels import Levels
+from xbar.devices.programming_error import ErrorLaw
+from xbar.devices.pulse_law import PulseLaw
+from xbar.devices.read_noise import ReadNoiseLaw
+from xbar.devices.relaxation import RelaxationLaw
+from xbar.devices.retention import Retention
 from xbar.devices.stuck_cells import StuckCells
+from xbar.devices.stuck_lines import StuckLines
+from xbar.devices.telegraph_noise import TelegraphNoise
+from xbar.devices.temperature import Temperature
+from xbar.devices.validity import Outside, Validity
+from xbar.devices.variation import Variation
+from xbar.devices.write_conditions import WriteConditions
 from xbar.errors import InputError, UnknownNameError
 from xbar.namespace import Array, as_float64, namespace
 from xbar.units import show
 
 EFFECTS: Final = ("programming_error", "drift", "flicker_noise", "read_noise", "stuck_cells")
-"""Names of the effects of a card, which are also its fields and the blocks of a card file."""
+"""Names of the effects that the simulated array applies, which are also fields and blocks of a card."""
+
+SWITCHES: Final = (
+    "programming_error",
+    "device_variation",
+    "cycle_variation",
+    "relaxation",
+    "drift",
+    "retention",
+    "temperature",
+    "flicker_noise",
+    "random_telegraph_noise",
+    "read_noise",
+    "stuck_cells",
+    "stuck_lines",
+    "endurance",
+    "iv_nonlinearity",
+)
+"""Names of all effects that a card may have and that can be switched off, in the order in which they act."""
+
+LAWS: Final = (*SWITCHES, "levels", "pulse_response", "dynamics", "write")
+"""Names of all laws of a card: the effects, and what a device is rather than what it does wrong."""
 
 ROUNDING = 1e-9
 """How far, relative to g_max, a target may lie outside the range: rounding of a float32 map, no physics."""
@@ -38,11 +72,53 @@ class DeviceCard:
     """Largest conductance that can be asked for [S]."""
     read_voltage: float
     """Voltage across the cell at which it is read, and full scale of the inputs [V]."""
-    programming_error: ProgrammingError | None = None
+    programming_error: ErrorLaw | None = None
     drift: Drift | None = None
-    flicker_noise: FlickerNoise | None = None
-    read_noise: ReadNoise | None = None
+    flicker_noise: FlickerLaw | None = None
+    read_noise: ReadNoiseLaw | None = None
     stuck_cells: StuckCells | None = None
+    device_variation: Variation | None = None
+    """Drawn once per device."""
+    cycle_variation: Variation | None = None
+    """Drawn once per write."""
+    relaxation: RelaxationLaw | None = None
+    retention: Retention | None = None
+    temperature: Temperature | None = None
+    random_telegraph_noise: TelegraphNoise | None = None
+    stuck_lines: StuckLines | None = None
+    endurance: Endurance | None = None
+    iv_nonlinearity: IvLaw | None = None
+    levels: Levels | None = None
+    pulse_response: PulseLaw | None = None
+    dynamics: DynamicModel | None = None
+    write: WriteConditions | None = None
+    valid: tuple[tuple[str, Validity], ...] = field(default=(), repr=False)
+    """Valid range of each law of the file, also of those switched off."""
+
+    def validity(self, law: str) -> Validity:
+        """Return where a law holds, without limits for one that the card does not have.
+
+        Raises `UnknownNameError` for a name that is not in `LAWS`.
+        """
+        if law not in LAWS:
+            raise UnknownNameError(f"unknown law {law!r}; a card's laws are {', '.join(LAWS)}")
+        return dict(self.valid).get(law, Validity())
+
+    def check_valid(
+        self,
+        *,
+        seconds: float | Array | None = None,
+        temperature: float | None = None,
+        voltage: float | Array | None = None,
+        outside: Outside = "refuse",
+    ) -> None:
+        """Check that all laws that the card has hold at a time since programming [s], temperature [K] and voltage [V].
+
+        Raises `InputError` that names law, value and range; with `outside="warn"` warns instead.
+        """
+        for name, _ in self.laws():
+            what = f"{name} of card {self.name!r}"
+            self.validity(name).check(what, outside, time=seconds, temperature=temperature, voltage=voltage)
 
     def check_targets(self, g: Array, nan: bool = False) -> None:
         """Check that target conductances [S] can be written; NaN (leave this cell as it is) only where `nan`.
@@ -70,11 +146,18 @@ class DeviceCard:
 
     def effects(self) -> tuple[tuple[str, str], ...]:
         """Return (name, law and source) for each law that the card has, in the order of `EFFECTS`."""
-        laws = ((name, getattr(self, name)) for name in EFFECTS)
+        return self._described(EFFECTS)
+
+    def laws(self) -> tuple[tuple[str, str], ...]:
+        """Return (name, law and source) for each law that the card has, in the order of `LAWS`."""
+        return self._described(LAWS)
+
+    def _described(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        laws = ((name, getattr(self, name)) for name in names)
         return tuple((name, f"{law.describe()} [{law.source}]") for name, law in laws if law is not None)
 
     def without(self, names: Iterable[str]) -> Self:
-        """Return the card with these effects switched off; raises `UnknownNameError` for a name not in `EFFECTS`.
+        """Return the card with these effects switched off; raises `UnknownNameError` for a name not in `SWITCHES`.
 
         An effect that the card does not have may be named.
         """
@@ -82,18 +165,21 @@ class DeviceCard:
         return replace(self, **switched_off)
 
     def only(self, names: Iterable[str]) -> Self:
-        """Return the card with all but these effects switched off; raises `UnknownNameError` as `without` does."""
+        """Return the card with all but these effects switched off; raises `UnknownNameError` as `without` does.
+
+        Laws that are no effects stay: levels, pulse response, dynamics, write conditions.
+        """
         kept = _known(names)
-        return self.without(name for name in EFFECTS if name not in kept)
+        return self.without(name for name in SWITCHES if name not in kept)
 
 
 def _known(names: Iterable[str]) -> Collection[str]:
     # One name instead of a list of names would be read letter by letter.
     names = [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in names if name not in EFFECTS]
+    unknown = [name for name in names if name not in SWITCHES]
     if unknown:
         listed = ", ".join(repr(name) for name in unknown)
-        raise UnknownNameError(f"unknown effect {listed}; a card's effects are {', '.join(EFFECTS)}")
+        raise UnknownNameError(f"unknown effect {listed}; a card's effects are {', '.join(SWITCHES)}")
     return names
 
 

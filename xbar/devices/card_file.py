@@ -12,7 +12,39 @@ from xbar.devices.card import DeviceCard
 from xbar.devices.card_schema import SCHEMA, CardFile
 from xbar.errors import FileError, FormatError, UnknownNameError
 
-KINDS = ("polynomial", "constant", "sqrt", "proportional")
+KINDS = (
+    "polynomial",
+    "absolute_polynomial",
+    "constant",
+    "saturating",
+    "table",
+    "sqrt",
+    "proportional",
+    "density",
+    "accumulated",
+    "fitted",
+    "log_conductance",
+    "spectrum",
+    "power_law",
+    "power_law_in_pieces",
+    "log_time",
+    "linear",
+    "arrhenius",
+    "constant_step",
+    "soft_bounds",
+    "linear_step",
+    "exponential_step",
+    "power_step",
+    "lookup",
+    "sinh",
+    "cubic",
+    "poole_frenkel",
+    "vteam",
+    "ion_drift",
+    "stanford_pku",
+    "yakopcic",
+    "data_driven",
+)
 """Kinds of the blocks that have several."""
 
 ENTRY_POINTS = "xbar.cards"
@@ -68,6 +100,7 @@ def parse_card(text: str, origin: str) -> DeviceCard:
         g_min=card.g_min,
         g_max=card.g_max,
         read_voltage=card.read_voltage,
+        valid=card.validity(),
         **card.laws(),
     )
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from xbar.errors import InputError
 from xbar.namespace import Array, as_float64, namespace
@@ -9,6 +10,21 @@ from xbar.units import show
 
 SMALLEST = 1e-7
 """Floor of x = g / g_max in the logarithm (aihwkit, `inference/noise/pcm.py`)."""
+
+
+class Fit(Protocol):
+    """A number without unit as a function of x = g / g_max."""
+
+    @property
+    def low(self) -> float:
+        """Smallest value, 0 <= x <= 1."""
+
+    @property
+    def high(self) -> float:
+        """Largest value, 0 <= x <= 1."""
+
+    def __call__(self, x: Array) -> Array:
+        """Return the fit at x."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,50 @@ class LogFit:
 
 
 @dataclass(frozen=True)
+class PiecewiseFit:
+    """A `LogFit` below a limit in x, a polynomial of x from there on; never below zero.
+
+    Source of the form: aihwkit, `inference/noise/hermes.py`.
+    """
+
+    limit: float
+    """Smallest x of the polynomial."""
+    below: LogFit
+    above: tuple[float, ...]
+    """Coefficients of powers of x from 0 on."""
+
+    def __call__(self, x: Array) -> Array:
+        """Return the fit at x = g / g_max."""
+        xp = namespace(x)
+        return xp.where(x < self.limit, self.below(x), self._polynomial(x))
+
+    def _polynomial(self, x: Array) -> Array:
+        value = x * 0.0
+        for coefficient in reversed(self.above):
+            value = value * x + coefficient
+        return namespace(x).maximum(value, 0.0)
+
+    @property
+    def low(self) -> float:
+        """Smallest value, 0 <= x <= 1."""
+        return min(self._values())
+
+    @property
+    def high(self) -> float:
+        """Largest value, 0 <= x <= 1."""
+        return max(self._values())
+
+    def _values(self) -> tuple[float, ...]:
+        steps = [self.limit + (1 - self.limit) * k / 200 for k in range(201)]
+        powers = (sum(c * x**k for k, c in enumerate(self.above)) for x in steps)
+        ends = (
+            min(max(self.below.slope * math.log(x) + self.below.offset, self.below.low), self.below.high)
+            for x in (SMALLEST, self.limit)
+        )
+        return (*(max(p, 0.0) for p in powers), *ends)
+
+
+@dataclass(frozen=True)
 class Drift:
     """Power law with an exponent of its own for every device.
 
@@ -38,9 +98,9 @@ class Drift:
     ICECS 2019, and Joshi et al., Nat. Commun. 11, 2473 (2020).
     """
 
-    mean: LogFit
+    mean: Fit
     """Mean of nu before the absolute value, as a function of x."""
-    spread: LogFit
+    spread: Fit
     """Standard deviation of nu before the absolute value, as a function of x."""
     t0: float
     """Time between programming and the first reading of the measurement behind the law [s]."""

@@ -1,10 +1,27 @@
 """Read noise: white noise of a cell, new in every product and every reading."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from xbar.namespace import Array, as_float64, namespace
 from xbar.units import show
+
+
+class ReadNoiseLaw(Protocol):
+    """What every law of the white read noise does; conductances in S."""
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from."""
+
+    def variance(self, g: Array) -> Array:
+        """Return the variance [S^2] of readings of cells of conductance `g`."""
+
+    def sigma(self, g: Array) -> Array:
+        """Return the standard deviation of readings of cells of conductance `g`."""
+
+    def describe(self) -> str:
+        """Return the law in a few words, for logs."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +63,30 @@ class ReadNoise:
             return f"white, sigma {100 * self.relative:g} % of the conductance"
         shape = ", falling with the square root of g" if self.kind == "sqrt" else ""
         return f"white, sigma {show(self.relative * self.g_max, 'S')} at g_max{shape}"
+
+
+@dataclass(frozen=True)
+class SaturatingReadNoise:
+    """White noise whose standard deviation saturates: amplitude (1 - exp(-g / scale)).
+
+    Source of the form: Agrawal et al., IEDM 2022, 21.7, as in CrossSim, `devices/custom/SONOS.py`.
+    """
+
+    amplitude: float
+    """Standard deviation at large conductance [S]."""
+    scale: float
+    """Conductance at which 63 % of it is reached [S]."""
+    source: str = ""
+
+    def variance(self, g: Array) -> Array:
+        """Return the variance [S^2] of readings of cells of conductance `g` [S]."""
+        return self.sigma(g) ** 2
+
+    def sigma(self, g: Array) -> Array:
+        """Return the standard deviation [S] of readings of cells of conductance `g` [S]."""
+        xp = namespace(g)
+        return self.amplitude * -xp.expm1(-xp.maximum(as_float64(g), 0.0) / self.scale)
+
+    def describe(self) -> str:
+        """Return the law in a few words, for logs."""
+        return f"white, sigma saturates at {show(self.amplitude, 'S')} above {show(self.scale, 'S')}"

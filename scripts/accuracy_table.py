@@ -33,7 +33,9 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for time in TIMES:
         for compensate in (False, True):
-            settings = xbar.RunSettings(at=parse(time, "s"), compensate_drift=compensate, error_samples=0)
+            settings = xbar.RunSettings(
+                at=parse(time, "s"), compensate="global" if compensate else "none", error_samples=0
+            )
             result = xbar.repeat_network(mapped, data["x"], data["y"], chosen.chips, settings=settings)
             print(row(time, compensate, result), flush=True)
     digital = result.chips[0].accuracy

@@ -47,6 +47,17 @@ class Drawn:
     def broken(self) -> bool:
         return bool(np.isinf(self.word).any() or np.isinf(self.bit).any())
 
+    @property
+    def rounding(self) -> float:
+        """What the rounding of 0.3 V drives through all cells, and through bit lines that are held at both ends [A]."""
+        total = self.bit.sum(axis=0)
+        for side in ("top", "bottom"):
+            total = total + [
+                np.inf if end.kind == "open" else float(np.asarray(end.resistance)) for end in self.ends[side]
+            ]
+        loops = 1 / total[total > 0]
+        return float(5e-16 * (self.g.sum() + loops.sum()) + 1e-30)
+
     def oracle(self, nodal: type[Any]) -> tuple[list[Any], Floats]:
         """Return the solved arrays of all vectors, and the currents out of the sensed ends (batch, cols)."""
         sides = {side: [self._pair(end) for end in ends] for side, ends in self.ends.items()}
@@ -111,20 +122,23 @@ def built(array: Drawn, **options: Any) -> Any:
     return None
 
 
-def check(array: Drawn, nodal: type[Any], currents: Floats, nodes: tuple[Floats, Floats] | None) -> None:
+def check(
+    array: Drawn, nodal: type[Any], currents: Floats, nodes: tuple[Floats, Floats] | None, iterated: bool = False
+) -> None:
     """Compare with the oracle: currents relative to the largest of any wire or cell, voltages to the largest.
 
-    A voltage of 0.3 V is known to its rounding, and so is what that drives through the cells.
+    Voltages are known to their rounding, and so is what that drives through cells and wires. An iteration that stops
+    by currents knows the voltage of a line that floats behind a weak cell less well: `iterated`.
     """
     solved, expected = array.oracle(nodal)
     limit = 1e-11 if array.kappa <= 1e4 else 1e-7
+    weak = limit / array.g[array.g > 0].min() if iterated and array.g.any() else 0.0
     for k, one in enumerate(solved):
-        rounding = 1e-16 * array.g.sum()
-        assert np.abs(currents[k] - expected[k]).max() <= limit * one.largest_current() + rounding
+        assert np.abs(currents[k] - expected[k]).max() <= limit * one.largest_current() + array.rounding
         if nodes is not None:
             volts = max(np.abs(one.word()).max(), np.abs(one.bit()).max(), 0.05)
             error = max(np.abs(nodes[0][k] - one.word()).max(), np.abs(nodes[1][k] - one.bit()).max())
-            assert error <= 100 * limit * volts
+            assert error <= 100 * limit * volts + weak * one.largest_current()
 
 
 @given(array=arrays())
@@ -141,7 +155,7 @@ def test_ladder_pcg_solves_every_boundary(nodal: type[Any], array: Drawn) -> Non
     found = solve(array.g, array.wires, array.v, boundary=array.boundary)
     assert array.kappa > 1e4 or (found.status == Status.CONVERGED).all()
     if (found.status == Status.CONVERGED).all():
-        check(array, nodal, found.currents, (found.word, found.bit))
+        check(array, nodal, found.currents, (found.word, found.bit), iterated=True)
 
 
 @given(array=arrays(decades=(-3, 3), breaks=False))
@@ -173,7 +187,8 @@ def test_sinh_cells_satisfy_kirchhoff_on_every_boundary(nodal: type[Any], array:
         u = found.word[k] - found.bit[k]
         secant = np.where(u == 0, array.g, law.current(array.g, u) / np.where(u == 0, 1, u))
         linear = Drawn(secant, array.word, array.bit, array.ends, array.v[k : k + 1])
-        check(linear, nodal, found.currents[k : k + 1], (found.word[k : k + 1], found.bit[k : k + 1]))
+        nodes = found.word[k : k + 1], found.bit[k : k + 1]
+        check(linear, nodal, found.currents[k : k + 1], nodes, iterated=True)
 
 
 def test_a_single_cell_is_ohms_law() -> None:

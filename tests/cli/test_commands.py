@@ -171,10 +171,10 @@ def test_help_and_version(run: Run) -> None:
 
 def test_a_chip_is_kept_between_commands(run: Run, digits_file: Path) -> None:
     """Programmed by one command, run by another a month later, compensated by what was measured when it was fresh."""
-    first = run("run", digits_file, "--data", "sample:digits", "--chip", "c.h5", "--compensate-drift", "--json")
+    first = run("run", digits_file, "--data", "sample:digits", "--chip", "c.h5", "--compensate", "global", "--json")
     options = ("--no-program", "--chip", "c.h5", "--json")
     later = run("run", digits_file, "--data", "sample:digits", *options, "--after", "30 days")
-    again = run("run", digits_file, "--data", "sample:digits", *options, "--compensate-drift", "--trace", "t.h5")
+    again = run("run", digits_file, "--data", "sample:digits", *options, "--compensate", "global", "--trace", "t.h5")
     figures = [json.loads(done.out)["accuracy"]["analog"] for done in (first, later, again)]
     assert figures[1] < figures[0]
     assert figures[2] > figures[1]

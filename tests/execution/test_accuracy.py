@@ -59,11 +59,11 @@ def test_drift_compensation_gives_the_scale_back(digits_map: MappedNetwork, digi
     """After a month outputs have shrunk by the drift; one factor for each matrix makes up for it."""
     month = 30 * 86400.0
     plain = xbar.run_network(digits_map, digits["x"], at=month)
-    compensated = xbar.run_network(digits_map, digits["x"], at=month, compensate_drift=True)
+    compensated = xbar.run_network(digits_map, digits["x"], at=month, compensate="global")
     gain = compensated.layers[0].snr_db - plain.layers[0].snr_db
     assert gain > 6
     fresh = xbar.run_network(digits_map, digits["x"])
-    same = xbar.run_network(digits_map, digits["x"], compensate_drift=True)
+    same = xbar.run_network(digits_map, digits["x"], compensate="global")
     assert same.layers[0].snr_db == pytest.approx(fresh.layers[0].snr_db, abs=0.5)
 
 

@@ -20,7 +20,7 @@ def recorded(
     digits_map: MappedNetwork, digits: dict[str, NDArray[Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, RunResult]:
     path = tmp_path_factory.mktemp("run") / "trace.h5"
-    how: dict[str, Any] = {"seed": 6, "at": 86400.0, "compensate_drift": True, "batch": 50, "read_back": True}
+    how: dict[str, Any] = {"seed": 6, "at": 86400.0, "compensate": "column", "batch": 50, "read_back": True}
     return path, xbar.run_network(digits_map, digits["x"], digits["y"], trace=path, **how)
 
 
@@ -89,13 +89,13 @@ def test_a_trace_with_more_operations_is_refused(
     from xbar.execution.runner import Runner
 
     rows, cols = digits_map.tile
-    run = {"batch": 120, "at": None, "seed": 0, "dtype": "float64", "compensate_drift": False, "read_back": False}
+    run = {"batch": 120, "at": None, "seed": 0, "dtype": "float64", "compensate": "none", "read_back": False}
     sim: dict[str, Any] = {"card": digits_map.card, "arrays": digits_map.arrays, "rows": rows, "cols": cols}
     path = tmp_path / "t.h5"
     with open_bench("sim", record=path, provenance={"run": run | {"samples": 120}}, **sim) as bench:
         program(bench, digits_map)
         inputs = {digits_map.network.inputs[0].name: digits["x"]}
-        Runner(bench, digits_map, gains=np.ones(len(digits_map.matrices))).run(inputs, 120)
+        Runner(bench, digits_map).run(inputs, 120)
         bench.wait(1.0)
     with pytest.raises(ReplayError, match="1 more operation"):
         xbar.run_network(digits_map, digits["x"], bench=f"replay:{path}")

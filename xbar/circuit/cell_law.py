@@ -214,23 +214,28 @@ class Series(Law):
     def device_voltage(self, g: Array, v: Array) -> Array:
         """Return the part of the voltages `v` that lies across the device [V].
 
-        By Newton's method, kept between 0 and v by bisection; it starts from the small-signal divider.
+        By Newton's method from the small-signal divider, kept between 0 and v by bisection, which also steps in where
+        steps do not halve: against an exponential they have one length, that of its scale.
         """
         xp = namespace(g, v)
         low, high = xp.minimum(v, 0 * v), xp.maximum(v, 0 * v)
         start_device, start_access = self.device.evaluate(g, 0 * v)[1], self.access.evaluate(g, 0 * v)[1]
         x = start_access / xp.where(start_device + start_access > 0, start_device + start_access, 1.0) * v
+        step = xp.abs(v)
         for _ in range(ITERATIONS):
             one, slope_one = self.device.evaluate(g, x)
             two, slope_two = self.access.evaluate(g, v - x)
             f, slope = one - two, slope_one + slope_two
             low, high = xp.where(f < 0, x, low), xp.where(f < 0, high, x)
             new = x - f / xp.where(slope > 0, slope, 1.0)
-            new = xp.where((new >= low) & (new <= high), new, (low + high) / 2)
-            step = xp.abs(new - x)
-            x = new
-            if not bool(xp.any(step > STEP * xp.abs(v))):
+            newton = (new >= low) & (new <= high) & (2 * xp.abs(new - x) <= step)
+            new = xp.where(newton, new, (low + high) / 2)
+            # A voltage that is found stays: only rounding would move it, and not by halves.
+            found = step <= STEP * xp.abs(v)
+            if bool(xp.all(found)):
                 break
+            step = xp.where(found, step, xp.abs(new - x))
+            x = xp.where(found, x, new)
         return x
 
 

@@ -128,7 +128,9 @@ def _descend_two(d, th, tr, r, k, b, f, w, c):  # type: ignore[no-untyped-def]  
 
 
 @nb.njit(nogil=True, error_model="numpy", cache=True)
-def _descend_all(d, th, tr, one, last, r, b, f, w, c):  # type: ignore[no-untyped-def]  # noqa: PLR0913  # compiled
+def _descend_all(d, factors, ends, r, b, f, w, c):  # type: ignore[no-untyped-def]  # compiled
+    th, tr = factors
+    one, last = ends
     k = d.shape[0] - 1
     _descend_alone(d[k], one, last, r[k], b, f[k], w[k], c[k])
     k -= 1
@@ -215,7 +217,7 @@ def march(columns, v_bit, v_top, first, last, a, c_in, results, keep):  # type: 
             if keep or sums:
                 _descend_kept(columns, j, one, (start, n if keep else 0), b, f, w, c, (s, nodes))
             else:
-                _descend_all(d[j], th[j], tr[j], one, ladder[0, j], rw[j], b, f, w, c)
+                _descend_all(d[j], (th[j], tr[j]), (one, ladder[0, j]), rw[j], b, f, w, c)
             for m in range(n):
                 near[j, start + m] = ladder[1, j] * f[rows - 1, m]
             if sources:

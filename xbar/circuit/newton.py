@@ -24,7 +24,7 @@ from xbar.circuit.wire_currents import bottom_currents
 from xbar.circuit.wires import Floats, Wires
 from xbar.errors import InputError, Unsupported
 
-INNER = 1e-3
+INNER = 1e-2
 """Energy norm to which the inner iteration reduces a correction."""
 
 ROUNDING = 2.0**-51
@@ -65,7 +65,8 @@ class Solution:
     """`(batch,)`: iterations of the linear solver in all steps."""
     residual: Floats
     """`(batch,)`: sum of what Kirchhoff's law misses at all nodes beyond the rounding of their voltages, relative to
-    the largest current: the error of no output is larger, relative to that current."""
+    the largest current: the error of no output is larger, relative to that current. The voltage of a line that floats
+    behind a cell of small conductance is less well known."""
 
     def require(self) -> "Solution":
         """Return the solution itself; raise `Unsupported` where a vector did not converge or left the law's range."""

@@ -33,6 +33,8 @@ def _near_currents(injected: Floats, ohm: Floats, ends: tuple[Floats, Floats], v
     """Return what leaves at the near ends of lines: axis 1 of `injected` and axis 0 of `ohm` run from far to near."""
     far, near = ends
     loose = np.isinf(far) & np.isfinite(ohm).all(axis=0)
+    if loose.all():
+        return np.where(np.isinf(near), 0.0, injected.sum(1))
     with np.errstate(divide="ignore"):
         x = 1 / np.maximum(far, FAR_LEAST)
     flow = injected[:, 0] + x * volts[0]

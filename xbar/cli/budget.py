@@ -41,7 +41,7 @@ def budget(
     device: Device = "cpu",
     card: Card = None,
     wires: Wires = None,
-    compensate_drift: Compensate = False,
+    compensate: Compensate = "none",
     json: Json = False,
 ) -> None:
     """Show accuracy loss and layer error with each effect alone, and with each left out."""
@@ -58,7 +58,7 @@ def budget(
         "card": card,
         "wires": wires,
     }
-    how = settings(compensate_drift=compensate_drift, **values)
+    how = settings(compensate=compensate, **values)
     mapped = load_map(mapped_file)
     found = load_samples(data, samples)
     with progress() as shown:

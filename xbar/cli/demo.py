@@ -127,6 +127,6 @@ def _what_next(where: Path, sample: str, card: str) -> str:
 
 next:
   {xbar} replay {where / "trace.h5"}
-  {xbar} run {where / "mapped.h5"} --data sample:{sample} --at "1 day" --compensate-drift
+  {xbar} run {where / "mapped.h5"} --data sample:{sample} --at "1 day" --compensate global
   {xbar} plot {where / "mapped.h5"} -o {where / "map.png"}
   {xbar} map YOUR.onnx --card {card} --calibrate DATA.npz -o yours.h5"""

@@ -43,8 +43,11 @@ Dtype = Annotated[str, typer.Option("--dtype", help="float64: exact products; fl
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads; the usable cores by default.")]
 Device = Annotated[str, typer.Option("--device", help="cpu or gpu.")]
 Compensate = Annotated[
-    bool,
-    typer.Option("--compensate-drift", help="Scale every matrix by what its summed current lost since programming."),
+    str,
+    typer.Option(
+        "--compensate",
+        help="Make up for drift by what summed currents lost since programming: none, global (by matrix) or column.",
+    ),
 ]
 Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
 

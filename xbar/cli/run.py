@@ -64,7 +64,7 @@ def run(
     without: Annotated[
         list[str] | None, typer.Option("--without", help="Leave this effect out (may be repeated).")
     ] = None,
-    compensate_drift: Compensate = False,
+    compensate: Compensate = "none",
     error_samples: Annotated[
         int, typer.Option("--error-samples", min=0, help="Samples that layer errors are measured on.")
     ] = 100,
@@ -114,7 +114,7 @@ def run(
         after=seconds(after) or 0.0,
         threads=threads,
         device=device,
-        compensate_drift=compensate_drift,
+        compensate=compensate,
         read_back=read_back,
         error_samples=error_samples,
         trace=trace,

@@ -1,42 +1,72 @@
-"""Global drift compensation: one digital factor for each matrix, from a constant input read before and after.
+"""Drift compensation: digital factors from a constant input, read right after programming and when the network runs.
 
-All word lines of a matrix's tiles are driven at the read voltage and the bit-line currents summed: once right after
-programming, once when the network is to run. Their ratio makes up for the mean loss of conductance.
+All word lines of a matrix's tiles are driven at the read voltage and the bit-line currents summed. The ratio of then
+and now makes up for the mean loss of conductance: of a whole matrix, or of each output by itself.
 Source: V. Joshi et al., Nat. Commun. 11, 2473 (2020), doi 10.1038/s41467-020-16108-9, "global drift compensation".
 """
+
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbar.bench.bench import Bench
 from xbar.bench.settings import VectorConfig
+from xbar.mapping.differential_pair import COLUMNS
 from xbar.mapping.mapped_network import MappedMatrix, MappedNetwork
+
+Floats = NDArray[np.float64]
+
+WAYS: Final = ("none", "global", "column")
+"""Nothing is made up for; one factor for each matrix; one for each output of each tile."""
 
 VECTORS = 32
 """Readings that are averaged."""
+
+LEAST = 0.02
+"""Least current of an output, relative to the largest of its matrix, that a factor of its own is taken from."""
 
 ROOM = 1.5
 """Output range above the sum of the target currents: programming error must not run into the converter's end."""
 
 
-def total_currents(bench: Bench, mapped: MappedNetwork) -> NDArray[np.float64]:
-    """Return the summed bit-line current of every matrix at a constant input (matrices,) [A]."""
-    return np.array([_total(bench, matrix, mapped.card.read_voltage) for matrix in mapped.matrices])
+def total_currents(bench: Bench, mapped: MappedNetwork) -> list[Floats]:
+    """Return the bit-line current of every output at a constant input, `(tiles, weights)` for each matrix [A]."""
+    return [_totals(bench, matrix, mapped.card.read_voltage) for matrix in mapped.matrices]
 
 
-def _total(bench: Bench, matrix: MappedMatrix, voltage: float) -> float:
-    total = 0.0
+def _totals(bench: Bench, matrix: MappedMatrix, voltage: float) -> Floats:
+    totals = []
     for array, targets in zip(matrix.arrays, matrix.targets, strict=True):
         volts = np.full((1, VECTORS, targets.shape[0]), voltage, np.float32)
         largest = np.maximum(targets.sum(axis=0) * voltage, targets.max(initial=0.0) * voltage)
         ranges = np.minimum(largest * ROOM, bench[array].capabilities.current_max)
         ranges = np.maximum(ranges, 1e-3 * ranges.max())
         readings = bench.mvm((array,), volts, VectorConfig(voltage, ranges[None], targets.shape[1]))
-        total += float(readings.current.mean(axis=1).sum())
-    return total
+        totals.append(readings.current[0].mean(axis=0).reshape(-1, COLUMNS).sum(axis=1))
+    return np.stack(totals)
 
 
-def factors(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what products of each matrix are multiplied with (matrices,); 1 where a matrix carries no current."""
+def gains(fresh: Sequence[Floats], now: Sequence[Floats], way: str) -> list[Floats]:
+    """Return what the outputs of each matrix are multiplied with `(tiles, weights)`.
+
+    Args:
+        fresh: summed currents right after programming, from `total_currents`.
+        now: the same now.
+        way: "global", one factor for a matrix, or "column", one for each output of each tile. What carries no current
+            takes 1, and an output whose current is too small to tell takes that of its matrix.
+
+    """
+    found = []
+    for before, after in zip(fresh, now, strict=True):
+        whole = float(_ratio(before.sum(keepdims=True), after.sum(keepdims=True)).max())
+        each = _ratio(before, after) if way == "column" else np.ones_like(before)
+        tell = before > LEAST * float(before.max(initial=0.0))
+        found.append(np.where(tell, each, whole) if way == "column" else np.full_like(before, whole))
+    return found
+
+
+def _ratio(before: Floats, after: Floats) -> Floats:
     good = (before > 0) & (after > 0)
     return np.where(good, before / np.where(good, after, 1.0), 1.0)

@@ -27,8 +27,8 @@ class LayerProduct:
     matrix: MappedMatrix
     read_voltage: float
     """Voltage of the largest input [V]."""
-    gain: float = 1.0
-    """What products are multiplied with, for drift compensation."""
+    scale: NDArray[np.float64]
+    """Weight of one siemens `(tiles, weights)` [1/S]: that of the map, times what drift compensation asks for."""
     tiles_per_call: int | None = None
     """Most tiles of one call; None takes a whole column of tiles. The result does not depend on it."""
     pool: Executor | None = None
@@ -54,11 +54,11 @@ class LayerProduct:
         scale = self.layer.input_scale
         if scale is not None:
             inputs *= np.float32(self.read_voltage / scale)
-            return np.full(1, self.gain * scale / self.read_voltage)
+            return np.full(1, scale / self.read_voltage)
         largest = np.abs(inputs).max(axis=1, initial=0.0)
         largest[largest == 0] = 1.0
         inputs *= (np.float32(self.read_voltage) / largest)[:, None]
-        factor: NDArray[np.float64] = largest.astype(np.float64) * (self.gain / self.read_voltage)
+        factor: NDArray[np.float64] = largest.astype(np.float64) / self.read_voltage
         return factor
 
     def _column_of_tiles(
@@ -76,7 +76,7 @@ class LayerProduct:
             config = VectorConfig(self.read_voltage, self.layer.output_range[tiles[part]], matrix.targets.shape[2])
             arrays = [matrix.arrays[tile] for tile in tiles[part]]
             answers.append(self.bench.mvm(arrays, volts[part], config, events))
-        self._decode(answers, matrix.scale[tiles], factor, out)
+        self._decode(answers, self.scale[tiles], factor, out)
 
     def _calls(self, arrays: Sequence[int]) -> Iterator[slice]:
         """Give the parts of a column of tiles that one product takes: of one driver, and not too many."""

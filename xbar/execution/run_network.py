@@ -13,11 +13,12 @@ from xbar.bench.bench import Bench
 from xbar.bench.chip import open_chip
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
-from xbar.execution.drift_compensation import factors, total_currents
+from xbar.execution.drift_compensation import gains, total_currents
 from xbar.execution.embedding import data_hash, embedded_files, kept_result
+from xbar.execution.fresh_currents import kept_currents, program_and_measure
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
-from xbar.execution.placement import check_fit, program, read_back
+from xbar.execution.placement import check_fit, read_back
 from xbar.execution.results import RepeatResult, RunResult
 from xbar.execution.run_settings import RunSettings
 from xbar.execution.runner import Runner
@@ -170,7 +171,7 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         if fixed:
             raise InputError(f"{', '.join(fixed)} belong to the simulated bench; a trace replays as it was recorded")
         options = {}
-    kept = _programmed(mapped, how)
+    kept = kept_currents(mapped, how)
     said = {
         "run": how.logged(len(next(iter(data.values())))) | {"fresh_currents": kept},
         "data": {"sha256": data_hash(data, labels)},
@@ -189,25 +190,6 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         chip=None if how.chip is None else open_chip(how.chip, after=how.after),
         **options,
     )
-
-
-def _programmed(mapped: MappedNetwork, how: RunSettings) -> list[float] | None:
-    """Return the currents that the matrices gave when they were programmed, where a chip is run as it stands.
-
-    Raises `InputError` where the chip was programmed with another map, or never.
-    """
-    if how.program or how.chip is None:
-        return None
-    notes = open_chip(how.chip, new=False, lock=False).notes
-    if notes.get("map") != map_hash(mapped):
-        raise InputError(f"chip {how.chip} was not programmed with this map; leave --no-program out to program it")
-    currents = notes.get("fresh_currents")
-    if how.compensate_drift and currents is None:
-        raise InputError(
-            f"chip {how.chip} was programmed without --compensate-drift, so nobody knows what its currents were; "
-            "program it again with it"
-        )
-    return [float(current) for current in currents] if isinstance(currents, list) else None
 
 
 def _seed(bench: Bench, how: RunSettings) -> int:
@@ -236,7 +218,7 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             batch=int(recorded["batch"]),
             at=at,
             dtype=str(recorded["dtype"]),
-            compensate_drift=bool(recorded["compensate_drift"]),
+            compensate=str(recorded["compensate"]),
             read_back=bool(recorded["read_back"]),
             program=bool(recorded.get("program", True)),
             chip=None,
@@ -253,38 +235,20 @@ def _on_bench(
     """Return the outputs, the wall time and the time on the bench [s]."""
     count = len(next(iter(data.values())))
     started, before = time.perf_counter(), bench.clock
-    fresh = _program(bench, mapped, how)
+    fresh = program_and_measure(bench, mapped, how)
     if how.at is not None:
         bench.wait(how.at)
         if how.read_back:
             read_back(bench, mapped)
-    gains = np.ones(len(mapped.matrices)) if fresh is None else factors(fresh, total_currents(bench, mapped))
+    made_up = None if fresh is None else gains(fresh, total_currents(bench, mapped), how.compensate)
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="xbar-run") if how.workers > 1 else None
     try:
-        runner = Runner(bench, mapped, gains=gains, tiles_per_call=how.tiles_per_call, pool=pool, errors=errors)
+        runner = Runner(bench, mapped, gains=made_up, tiles_per_call=how.tiles_per_call, pool=pool, errors=errors)
         outputs = runner.run(data, how.batch, lambda done: progress(f"chip {how.seed}", done, count))
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
     return outputs, time.perf_counter() - started, bench.clock - before
-
-
-def _program(bench: Bench, mapped: MappedNetwork, how: RunSettings) -> NDArray[np.float64] | None:
-    """Write the map and tell the chip so; return the summed currents right after it, where drift is compensated."""
-    if not how.program:
-        run = bench.setting("run") if how.chip is None else None
-        known = _programmed(mapped, how) if how.chip is not None else (run or {}).get("fresh_currents")
-        if how.read_back:
-            read_back(bench, mapped)
-        return np.array(known, np.float64) if how.compensate_drift and known is not None else None
-    program(bench, mapped)
-    if how.read_back:
-        read_back(bench, mapped)
-    fresh = total_currents(bench, mapped) if how.compensate_drift else None
-    if bench.chip is not None:
-        bench.chip.notes["map"] = map_hash(mapped)
-        bench.chip.notes["fresh_currents"] = None if fresh is None else [float(current) for current in fresh]
-    return fresh
 
 
 def _check_used_up(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xbar.errors import InputError
+from xbar.execution.drift_compensation import WAYS
 from xbar.trace.encoding import Level
 
 
@@ -34,8 +35,9 @@ class RunSettings:
     threads: int | None = None
     """Threads that share the work; None takes the usable cores. The result does not depend on it."""
     device: str = "cpu"
-    compensate_drift: bool = False
-    """Scale every matrix by what its summed current lost since programming."""
+    compensate: str = "none"
+    """Make up for drift by what summed currents lost since programming: "none", "global" (a factor for each matrix)
+    or "column" (one for each output of each tile)."""
     read_back: bool = False
     """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
     tiles_per_call: int | None = None
@@ -76,6 +78,8 @@ class RunSettings:
         ):
             if value is not None and not value >= least:
                 raise InputError(f"{name} {value} must be at least {least}")
+        if self.compensate not in WAYS:
+            raise InputError(f"compensation {self.compensate!r} is not known; choose {', '.join(WAYS)}")
         if self.at is not None and not 0 <= self.at < float("inf"):
             raise InputError(f"time since programming {self.at} s must be finite and not below 0")
 
@@ -99,5 +103,5 @@ class RunSettings:
 
     def logged(self, samples: int) -> dict[str, Any]:
         """Return what the trace keeps and a replay takes up again."""
-        names = ("batch", "dtype", "seed", "at", "compensate_drift", "read_back", "program")
+        names = ("batch", "dtype", "seed", "at", "compensate", "read_back", "program")
         return {"samples": samples} | {name: getattr(self, name) for name in names}

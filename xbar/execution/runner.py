@@ -28,7 +28,7 @@ class Runner:
     Args:
         bench: the bench, programmed with the map.
         mapped: the map.
-        gains: what products of each matrix are multiplied with (matrices,), 1 without drift compensation.
+        gains: what products of each matrix are multiplied with `(tiles, weights)`, None without drift compensation.
         tiles_per_call: most tiles in one product; the result does not depend on it.
         pool: threads for digital segments and decoding; the result does not depend on them.
         errors: where layer errors are collected, or None.
@@ -40,7 +40,7 @@ class Runner:
         bench: Bench,
         mapped: MappedNetwork,
         *,
-        gains: NDArray[np.float64],
+        gains: Sequence[NDArray[np.float64]] | None = None,
         tiles_per_call: int | None = None,
         pool: Executor | None = None,
         errors: LayerErrors | None = None,
@@ -49,8 +49,8 @@ class Runner:
         self._parts: dict[int, list[LayerProduct]] = {}
         for layer in mapped.layers:
             matrix = mapped.matrices[layer.matrix]
-            gain = float(gains[layer.matrix])
-            product = LayerProduct(bench, layer, matrix, mapped.card.read_voltage, gain, tiles_per_call, pool)
+            scale = matrix.scale if gains is None else matrix.scale * gains[layer.matrix]
+            product = LayerProduct(bench, layer, matrix, mapped.card.read_voltage, scale, tiles_per_call, pool)
             self._parts.setdefault(layer.node, []).append(product)
 
     def run(

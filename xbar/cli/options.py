@@ -49,6 +49,14 @@ Compensate = Annotated[
         help="Make up for drift by what summed currents lost since programming: none, global (by matrix) or column.",
     ),
 ]
+Recalibrate = Annotated[
+    str | None,
+    typer.Option(
+        "--recalibrate",
+        help="Samples (.npz or sample:NAME) on which gain and offset of every output are fitted before the run.",
+        show_default=False,
+    ),
+]
 Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
 
 Chip = Annotated[

@@ -21,6 +21,7 @@ from xbar.cli.options import (
     Json,
     NoEmbed,
     NoProgram,
+    Recalibrate,
     Record,
     Samples,
     Seed,
@@ -28,6 +29,7 @@ from xbar.cli.options import (
     Wires,
     flush_seconds,
     load_samples,
+    sample_or_file,
     seconds,
     settings,
 )
@@ -65,6 +67,7 @@ def run(
         list[str] | None, typer.Option("--without", help="Leave this effect out (may be repeated).")
     ] = None,
     compensate: Compensate = "none",
+    recalibrate: Recalibrate = None,
     error_samples: Annotated[
         int, typer.Option("--error-samples", min=0, help="Samples that layer errors are measured on.")
     ] = 100,
@@ -81,6 +84,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Program the arrays, run the samples, and report accuracy, layer errors, effects and times."""
+    from xbar.execution.data_file import load_data
     from xbar.execution.run_network import repeat_network, run_network
     from xbar.execution.trace_size import trace_size
     from xbar.hdf5 import check_new_path
@@ -115,6 +119,7 @@ def run(
         threads=threads,
         device=device,
         compensate=compensate,
+        recalibration=None if recalibrate is None else load_data(sample_or_file(recalibrate, "calibration")).inputs,
         read_back=read_back,
         error_samples=error_samples,
         trace=trace,
@@ -205,6 +210,9 @@ def print_result(result: "RunResult | RepeatResult") -> None:
             ["layer", "alone [dB]", "cumulative [dB]"],
             rows,
         )
+    if first.recalibrated:
+        rows = [[layer.name, _decibels(layer.before_db), _decibels(layer.after_db)] for layer in first.recalibrated]
+        print_table("recalibration, signal to error on its samples", ["layer", "before [dB]", "after [dB]"], rows)
     print_table("", ["effect", "here", "law or reason"], [[e.name, e.state, e.note] for e in first.effects])
     when = "right after programming" if first.at is None else f"{show(first.at, 's')} after programming"
     print(f"bench {first.bench}, seed {first.seed}, {when}; bench time {show(first.bench_s, 's')}")

@@ -14,7 +14,7 @@ from xbar.execution.results import RunResult
 from xbar.mapping.map_file import load_map, save_map
 from xbar.mapping.mapped_network import MappedNetwork
 
-MAP, DATA = "map.h5", "data.npz"
+MAP, DATA, RECALIBRATION = "map.h5", "data.npz", "recalibration.npz"
 """Names of the embedded files."""
 
 LARGEST = 64_000_000
@@ -26,19 +26,28 @@ LAYERS_KEPT = 256
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def embedded_files(mapped: MappedNetwork, inputs: Arrays, labels: NDArray[Any] | None) -> dict[str, bytes]:
-    """Return map and data as files by name, or none where they take more than 64 MB together."""
-    size = sum(array.nbytes for array in inputs.values()) + sum(m.targets.nbytes for m in mapped.matrices)
-    if size > LARGEST:
+def embedded_files(
+    mapped: MappedNetwork, inputs: Arrays, labels: NDArray[Any] | None, recalibration: Arrays | None = None
+) -> dict[str, bytes]:
+    """Return map, data and calibration samples as files by name, or none where they take more than 64 MB together."""
+    calibration = dict(recalibration or {})
+    size = sum(array.nbytes for array in (*inputs.values(), *calibration.values()))
+    if size + sum(m.targets.nbytes for m in mapped.matrices) > LARGEST:
         return {}
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = dict(inputs) if labels is None else {**inputs, "y": labels}
-    np.savez(buffer, **arrays)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MAP
         save_map(mapped, path)
-        files = {MAP: path.read_bytes(), DATA: buffer.getvalue()}
+        files = {MAP: path.read_bytes(), DATA: _npz(dict(inputs) if labels is None else {**inputs, "y": labels})}
+        if calibration:
+            files[RECALIBRATION] = _npz(calibration)
     return files if sum(map(len, files.values())) <= LARGEST else {}
+
+
+def _npz(arrays: Arrays) -> bytes:
+    buffer = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)
+    np.savez(buffer, **named)
+    return buffer.getvalue()
 
 
 def embedded_map(content: bytes) -> MappedNetwork:
@@ -47,15 +56,6 @@ def embedded_map(content: bytes) -> MappedNetwork:
         path = Path(folder) / MAP
         path.write_bytes(content)
         return load_map(path)
-
-
-def data_hash(inputs: Arrays, labels: NDArray[Any] | None) -> str:
-    """Return a hash of names, types, shapes and values of the data."""
-    digest = hashlib.sha256()
-    for name, array in sorted({**inputs, **({} if labels is None else {"y": labels})}.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def kept_result(run: RunResult) -> dict[str, Any]:

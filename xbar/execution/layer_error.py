@@ -93,8 +93,8 @@ class LayerErrors:
         found = []
         for node in self.network.nodes:
             sums = [self._sums[key] for key in sorted(self._sums) if key[0] == node.index]
-            alone = _ratio(sum(s.signal for s in sums), sum(s.error for s in sums))
-            cumulative = _ratio(sum(s.reference for s in sums), sum(s.cumulative for s in sums))
+            alone = decibels(sum(s.signal for s in sums), sum(s.error for s in sums))
+            cumulative = decibels(sum(s.reference for s in sums), sum(s.cumulative for s in sums))
             found.append(LayerError(node.name, alone, cumulative))
         return tuple(found)
 
@@ -103,7 +103,8 @@ def _counted(block: Block, samples: int) -> slice:
     return slice(block.valid.start, min(block.valid.stop, max(samples - block.first, 0)))
 
 
-def _ratio(signal: float, error: float) -> float:
+def decibels(signal: float, error: float) -> float:
+    """Return the signal-to-error ratio of two sums of squares [dB]: infinite without error, NaN without a signal."""
     if error == 0:
         return float("inf")
     return float(10 * np.log10(signal / error)) if signal > 0 else float("nan")

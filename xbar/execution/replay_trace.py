@@ -8,7 +8,8 @@ from typing import Any
 
 from xbar.errors import FormatError, ReplayError
 from xbar.execution.data_file import Data, load_data
-from xbar.execution.embedding import DATA, MAP, data_hash, embedded_map, kept_result
+from xbar.execution.embedding import DATA, MAP, RECALIBRATION, embedded_map, kept_result
+from xbar.execution.hashing import data_hash
 from xbar.execution.results import RunResult
 from xbar.execution.run_network import Progress, quiet, run_network
 from xbar.network.named_inputs import named_inputs
@@ -79,6 +80,7 @@ def replay_trace(path: str | Path, data: Data | None = None, *, progress: Progre
         found.labels,
         bench=f"replay:{path}",
         error_samples=samples,
+        recalibration=_arrays(files[RECALIBRATION]) if RECALIBRATION in files else None,
         progress=progress,
     )
     try:
@@ -99,10 +101,18 @@ def _data(path: str | Path, files: Mapping[str, bytes], data: Data | None) -> Da
         return data
     if DATA not in files:
         raise FormatError(f"{path} carries no data; give them with --data DATA.npz")
+    return _loaded(files[DATA])
+
+
+def _loaded(content: bytes) -> Data:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / DATA
-        file.write_bytes(files[DATA])
+        file.write_bytes(content)
         return load_data(file)
+
+
+def _arrays(content: bytes) -> Mapping[str, Any]:
+    return _loaded(content).inputs
 
 
 def _check_data(path: str | Path, found: str) -> None:

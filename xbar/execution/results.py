@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xbar.bench.capabilities import Effect
 from xbar.execution.accuracy import Accuracy, Spread, spread
 from xbar.execution.layer_error import LayerError
+from xbar.execution.recalibration import Recalibrated
 from xbar.units import show
 
 
@@ -37,6 +38,8 @@ class RunResult:
     """Time that passed here, programming and products [s]."""
     bench: str
     """Who answered."""
+    recalibrated: tuple[Recalibrated, ...] = ()
+    """Error of every layer on the calibration data before and after recalibration; empty without."""
 
     @property
     def throughput(self) -> float:
@@ -48,6 +51,7 @@ class RunResult:
         return {
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
+            "recalibrated": [layer.to_dict() for layer in self.recalibrated],
             "error_samples": self.error_samples,
             "effects": [{"name": e.name, "state": e.state, "note": e.note} for e in self.effects],
             "seed": self.seed,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from xbar.bench.chip import open_chip
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
 from xbar.execution.drift_compensation import gains, total_currents
-from xbar.execution.embedding import data_hash, embedded_files, kept_result
+from xbar.execution.embedding import embedded_files, kept_result
 from xbar.execution.fresh_currents import kept_currents, program_and_measure
+from xbar.execution.hashing import data_hash
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
 from xbar.execution.placement import check_fit, read_back
+from xbar.execution.recalibration import Recalibrated
 from xbar.execution.results import RepeatResult, RunResult
 from xbar.execution.run_settings import RunSettings
 from xbar.execution.runner import Runner
@@ -64,6 +66,8 @@ def run_network(
     """
     how = replace(settings or RunSettings(), **_clean(changes))
     data = named_inputs(mapped.network, inputs)
+    if how.recalibration is not None:
+        how = replace(how, recalibration=named_inputs(mapped.network, how.recalibration))
     count = len(next(iter(data.values())))
     if labels is not None and labels.shape[:1] != (count,):
         raise InputError(f"labels of shape {labels.shape} for {count} samples; give one label for each sample")
@@ -78,7 +82,8 @@ def run_network(
     with _open(mapped, how, data, labels) as bench:
         how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
         check_fit(bench, mapped)
-        outputs, wall, bench_time = _on_bench(bench, mapped, data, how, errors, progress)
+        ran = _on_bench(bench, mapped, data, how, errors, progress)
+        outputs = ran.outputs
         _check_used_up(bench)
         accuracy = None
         if right is not None and labels is not None:
@@ -93,9 +98,10 @@ def run_network(
             how.seed or 0,
             count,
             how.at,
-            bench_time,
-            wall,
+            ran.bench_s,
+            ran.wall_s,
             bench.identity.model,
+            ran.recalibrated,
         )
         bench.conclude(kept_result(result))
     return result
@@ -185,7 +191,9 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         level=how.level,
         flush=how.flush,
         force=how.force,
-        embedded=embedded_files(mapped, data, labels) if how.embed and how.trace is not None else None,
+        embedded=embedded_files(mapped, data, labels, how.recalibration)
+        if how.embed and how.trace is not None
+        else None,
         provenance=said,
         chip=None if how.chip is None else open_chip(how.chip, after=how.after),
         **options,
@@ -211,6 +219,16 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             f"the trace recorded {recorded.get('samples')} samples, the data hold {count}; give the recorded data, "
             f"or --samples {recorded.get('samples')}"
         )
+    fitted = recorded.get("recalibration_sha256")
+    if fitted != (None if how.recalibration is None else data_hash(how.recalibration, None)):
+        raise ReplayError(
+            "the trace was recorded "
+            + (
+                "without recalibration; leave --recalibrate out"
+                if fitted is None
+                else "with a recalibration on other samples; give the recorded ones with --recalibrate"
+            )
+        )
     try:
         at = None if recorded["at"] is None else float(recorded["at"])
         return replace(
@@ -229,10 +247,20 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
         ) from error
 
 
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """What a run gave."""
+
+    outputs: dict[str, NDArray[Any]]
+    recalibrated: tuple[Recalibrated, ...]
+    wall_s: float
+    bench_s: float
+
+
 def _on_bench(
     bench: Bench, mapped: MappedNetwork, data: Arrays, how: RunSettings, errors: LayerErrors | None, progress: Progress
-) -> tuple[dict[str, NDArray[Any]], float, float]:
-    """Return the outputs, the wall time and the time on the bench [s]."""
+) -> _Ran:
+    """Program, wait, make up for what was lost, and run all samples."""
     count = len(next(iter(data.values())))
     started, before = time.perf_counter(), bench.clock
     fresh = program_and_measure(bench, mapped, how)
@@ -244,11 +272,12 @@ def _on_bench(
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="xbar-run") if how.workers > 1 else None
     try:
         runner = Runner(bench, mapped, gains=made_up, tiles_per_call=how.tiles_per_call, pool=pool, errors=errors)
+        recalibrated = () if how.recalibration is None else runner.recalibrate(how.recalibration, how.batch)
         outputs = runner.run(data, how.batch, lambda done: progress(f"chip {how.seed}", done, count))
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-    return outputs, time.perf_counter() - started, bench.clock - before
+    return _Ran(outputs, recalibrated, time.perf_counter() - started, bench.clock - before)
 
 
 def _check_used_up(bench: Bench) -> None:

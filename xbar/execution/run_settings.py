@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from xbar.errors import InputError
 from xbar.execution.drift_compensation import WAYS
+from xbar.execution.hashing import data_hash
 from xbar.trace.encoding import Level
 
 
@@ -38,6 +41,9 @@ class RunSettings:
     compensate: str = "none"
     """Make up for drift by what summed currents lost since programming: "none", "global" (a factor for each matrix)
     or "column" (one for each output of each tile)."""
+    recalibration: Mapping[str, NDArray[Any]] | None = field(default=None, repr=False, compare=False)
+    """Calibration samples, network inputs by name: gain and offset of every output are fitted on them. None fits
+    nothing."""
     read_back: bool = False
     """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
     tiles_per_call: int | None = None
@@ -104,4 +110,6 @@ class RunSettings:
     def logged(self, samples: int) -> dict[str, Any]:
         """Return what the trace keeps and a replay takes up again."""
         names = ("batch", "dtype", "seed", "at", "compensate", "read_back", "program")
-        return {"samples": samples} | {name: getattr(self, name) for name in names}
+        said = {name: getattr(self, name) for name in names}
+        fitted = None if self.recalibration is None else data_hash(self.recalibration, None)
+        return {"samples": samples, "recalibration_sha256": fitted} | said

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xbar.bench.bench import Bench
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.layer_product import LayerProduct
+from xbar.execution.recalibration import FIRST_SAMPLE, Correction, Recalibrated, Recalibration
 from xbar.mapping.mapped_network import MappedNetwork
 from xbar.network.analog_node import AnalogNode
 from xbar.network.blocks import Block
@@ -32,6 +33,7 @@ class Runner:
         tiles_per_call: most tiles in one product; the result does not depend on it.
         pool: threads for digital segments and decoding; the result does not depend on them.
         errors: where layer errors are collected, or None.
+        corrections: gain and offset of the outputs of layers, by (node, part), from `recalibration`; None has none.
 
     """
 
@@ -44,8 +46,11 @@ class Runner:
         tiles_per_call: int | None = None,
         pool: Executor | None = None,
         errors: LayerErrors | None = None,
+        corrections: Mapping[tuple[int, int], Correction] | None = None,
     ) -> None:
         self.mapped, self.pool, self.errors = mapped, pool, errors
+        self._corrections = dict(corrections or {})
+        self._watcher: Recalibration | None = None
         self._parts: dict[int, list[LayerProduct]] = {}
         for layer in mapped.layers:
             matrix = mapped.matrices[layer.matrix]
@@ -54,21 +59,40 @@ class Runner:
             self._parts.setdefault(layer.node, []).append(product)
 
     def run(
-        self, inputs: Arrays, batch: int, progress: Callable[[int], None] = lambda _: None
+        self,
+        inputs: Arrays,
+        batch: int,
+        progress: Callable[[int], None] = lambda _: None,
+        first_sample: int = 0,
     ) -> dict[str, NDArray[Any]]:
         """Return the network's outputs by name for all samples of `inputs` (axis 0).
 
-        `batch` samples go through the bench together; `progress` is called with the samples done so far.
+        `batch` samples go through the bench together; `progress` is called with the samples done so far. The read
+        noise of sample i is that of number `first_sample` + i.
         """
         count = len(next(iter(inputs.values())))
         parts: list[dict[str, NDArray[Any]]] = []
         for first in range(0, count, batch):
             some = {name: array[first : first + batch] for name, array in inputs.items()}
-            blocks = self.mapped.network.blocks(some, first)
+            blocks = self.mapped.network.blocks(some, first_sample + first)
             results = self.mapped.network.run(blocks, self._analog, self.pool)
             parts.append(self.mapped.network.trim(blocks, results))
             progress(min(first + batch, count))
         return {name: np.concatenate([part[name] for part in parts]) for name in self.mapped.network.outputs}
+
+    def recalibrate(self, inputs: Arrays, batch: int) -> tuple[Recalibrated, ...]:
+        """Run calibration samples, fit gain and offset of every output, and correct all later runs with them.
+
+        Returns the error of every layer before and after, on these samples.
+        """
+        watcher = self._watcher = Recalibration()
+        errors, self.errors = self.errors, None
+        try:
+            self.run(inputs, batch, first_sample=FIRST_SAMPLE)
+        finally:
+            self._watcher, self.errors = None, errors
+        self._corrections = dict(watcher.corrections())
+        return watcher.report()
 
     def _analog(self, node: AnalogNode, xs: Sequence[NDArray[Any]], blocks: Sequence[Block]) -> list[NDArray[Any]]:
         products = self._parts[node.index]
@@ -84,10 +108,44 @@ class Runner:
             # The first block tells how many vectors a block has, and so how many blocks one product may take.
             first = gather(pairs[len(outputs)])
             stop = len(outputs) + max(1, VECTORS_PER_CALL // max(1, len(first.rows[0])))
-            outputs += _products(node, products, [first, *spread(gather, pairs[len(outputs) + 1 : stop])])
+            outputs += self._products(node, products, [first, *spread(gather, pairs[len(outputs) + 1 : stop])])
         if self.errors is not None:
             self.errors.compare(node, xs, outputs, blocks)
         return outputs
+
+    def _products(
+        self, node: AnalogNode, parts: Sequence[LayerProduct], waiting: Sequence["_BlockRows"]
+    ) -> list[NDArray[Any]]:
+        """Return the node's output for each waiting block: all of them in one product for each matrix."""
+        if not waiting:
+            return []
+        events = np.concatenate([block.events(node) for block in waiting])
+        answers: list[list[NDArray[np.float32]]] = [[] for _ in waiting]
+        for number, part in enumerate(parts):
+            rows = [block.rows[number] for block in waiting]
+            result = self._product(node, number, part, np.concatenate(rows), events)
+            ends = np.cumsum([len(r) for r in rows])[:-1]
+            for answer, piece in zip(answers, np.split(result, ends), strict=True):
+                answer.append(piece)
+        return [b.node_output(node, a) for b, a in zip(waiting, answers, strict=True)]
+
+    def _product(
+        self,
+        node: AnalogNode,
+        number: int,
+        part: LayerProduct,
+        rows: NDArray[np.float32],
+        events: NDArray[np.uint64],
+    ) -> NDArray[np.float32]:
+        """Return the products of one matrix `(vectors, outputs)`, corrected; a recalibration sees them bare."""
+        if self._watcher is None:
+            result, correction = part(rows, events), self._corrections.get((node.index, number))
+            return result if correction is None else correction(result)
+        weights = node.matrices[number].weights
+        want = rows[:, : len(weights)] @ weights  # the product scales its rows in place
+        result = part(rows, events)
+        self._watcher.see((node.index, number), part.layer.name, result, want)
+        return result
 
 
 @dataclass(frozen=True)
@@ -129,18 +187,3 @@ class _BlockRows:
     def node_output(self, node: AnalogNode, products: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
         """Return the node's output tensor of the full block."""
         return node.scatter([self.whole(product) for product in products], self.x)
-
-
-def _products(node: AnalogNode, parts: Sequence[LayerProduct], waiting: Sequence[_BlockRows]) -> list[NDArray[Any]]:
-    """Return the node's output for each waiting block: all of them in one product for each matrix."""
-    if not waiting:
-        return []
-    events = np.concatenate([block.events(node) for block in waiting])
-    answers: list[list[NDArray[np.float32]]] = [[] for _ in waiting]
-    for number, part in enumerate(parts):
-        rows = [block.rows[number] for block in waiting]
-        result = part(np.concatenate(rows), events)
-        ends = np.cumsum([len(r) for r in rows])[:-1]
-        for answer, piece in zip(answers, np.split(result, ends), strict=True):
-            answer.append(piece)
-    return [b.node_output(node, a) for b, a in zip(waiting, answers, strict=True)]

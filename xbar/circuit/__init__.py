@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xbar.circuit.cell_law import Ohmic, Polynomial, PooleFrenkel, Resistor, Selector, Series, Sinh
     from xbar.circuit.newton import Solution, Status, solve
     from xbar.circuit.operator import EffectiveOperator, effective_operator
+    from xbar.circuit.read_noise import NoiseStream, NoisyCurrents, ReadNoise, noisy_currents
     from xbar.circuit.wires import Wires
 
 _PLACES = {
@@ -22,9 +23,12 @@ _PLACES = {
     "EffectiveOperator": "operator",
     "End": "boundary",
     "Gradients": "adjoint",
+    "NoiseStream": "read_noise",
+    "NoisyCurrents": "read_noise",
     "Ohmic": "cell_law",
     "Polynomial": "cell_law",
     "PooleFrenkel": "cell_law",
+    "ReadNoise": "read_noise",
     "Resistor": "cell_law",
     "Selector": "cell_law",
     "Series": "cell_law",
@@ -37,6 +41,7 @@ _PLACES = {
     "effective_operator": "operator",
     "floating": "boundary",
     "gradients": "adjoint",
+    "noisy_currents": "read_noise",
     "sensed": "boundary",
     "solution_gradients": "adjoint",
     "solve": "newton",
@@ -47,9 +52,12 @@ __all__ = [
     "EffectiveOperator",
     "End",
     "Gradients",
+    "NoiseStream",
+    "NoisyCurrents",
     "Ohmic",
     "Polynomial",
     "PooleFrenkel",
+    "ReadNoise",
     "Resistor",
     "Selector",
     "Series",
@@ -62,6 +70,7 @@ __all__ = [
     "effective_operator",
     "floating",
     "gradients",
+    "noisy_currents",
     "sensed",
     "solution_gradients",
     "solve",

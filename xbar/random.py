@@ -37,6 +37,18 @@ class Purpose(IntEnum):
     CELL_READ_NOISE = 7
     CELL_FLICKER_NOISE = 8
     PROJECTION = 9
+    DEVICE_VARIATION = 10
+    CYCLE_VARIATION = 11
+    RELAXATION = 12
+    STUCK_LINES = 13
+    TRAPS = 14
+    TRAP_STATE = 15
+    EPOCH_TRAPS = 16
+    PULSED_DEVICES = 17
+    PULSE = 18
+    WRITE_NOISE = 19
+    LIFETIME = 20
+    SPECTRAL_NOISE = 21
 
 
 def event(sample: ArrayLike, node: int, position: ArrayLike) -> NDArray[np.uint64]:
@@ -131,6 +143,31 @@ def normals(events: Any, array: int, count: int, seed: int, purpose: Purpose, dr
         )
         return out
     return array_normals(events, array, count, key(seed, purpose), draw)
+
+
+def cell_normals(
+    events: NDArray[np.uint64], cells: NDArray[np.integer], array: int, seed: int, purpose: Purpose
+) -> NDArray[np.float32]:
+    """Return one standard normal for each pair of an event and a cell `(n,)`: the one of `normals` for that cell."""
+    w = _cell_words(events, cells, array, key(seed, purpose))
+    first = (cells & 2) == 0
+    x, y = _box_muller(np, np.where(first, w[0], w[2]), np.where(first, w[1], w[3]))
+    return np.asarray(np.where((cells & 1) == 0, x, y), np.float32)
+
+
+def cell_uniforms(
+    events: NDArray[np.uint64], cells: NDArray[np.integer], array: int, seed: int, purpose: Purpose
+) -> NDArray[np.float64]:
+    """Return one number in [0, 1) for each pair of an event and a cell `(n,)`: the one of `uniforms` for that cell."""
+    w = _cell_words(events, cells, array, key(seed, purpose))
+    return np.asarray(np.choose(cells & 3, w).astype(np.float64) * 2.0**-32)
+
+
+def _cell_words(events: NDArray[np.uint64], cells: NDArray[np.integer], array: int, keys: tuple[int, int]) -> Any:
+    """Return the four words of the group of each cell, at the event of its own: each `(n,)`."""
+    check_counter(array, int(cells.max(initial=0)) + 1)
+    group, e = cells.astype(np.uint64) >> np.uint64(2), events.astype(np.uint64)
+    return philox((e & LOW, e >> 32, (group & 0xFF) << 24, (array << 16) | (group >> 8)), keys)
 
 
 def array_normals(events: Any, array: int, count: int, keys: tuple[int, int], draw: int = 0) -> Any:

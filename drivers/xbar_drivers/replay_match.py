@@ -120,24 +120,19 @@ def _bits(values: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _voltages(recorded: Request, asked: Request, projections: NDArray[np.float32] | None) -> str | None:
-    """Compare asked voltages within the tolerance: themselves where they were recorded, else by projection."""
+    """Compare asked voltages within the tolerance, by projection: at level full too, where the codes are coarser."""
     if asked.voltages is None or asked.vector is None or projections is None:
         return None
     limit = TOLERANCE * np.broadcast_to(np.asarray(asked.vector.input_range, np.float64), len(asked.arrays))
-    if recorded.voltages is not None:
-        if recorded.voltages.shape != asked.voltages.shape:
-            return f"voltages: recorded shape {recorded.voltages.shape}, asked {asked.voltages.shape}"
-        gap = np.abs(recorded.voltages.astype(np.float64) - asked.voltages).max(axis=2, initial=0.0)
-        what = "voltages"
-    else:
-        gap = np.abs(projections.astype(np.float64) - project(asked.voltages.astype(np.float64, copy=False)))
-        what = "voltages (by their projection)"
+    if recorded.voltages is not None and recorded.voltages.shape != asked.voltages.shape:
+        return f"voltages: recorded shape {recorded.voltages.shape}, asked {asked.voltages.shape}"
+    gap = np.abs(projections.astype(np.float64) - project(asked.voltages.astype(np.float64, copy=False)))
     wrong = ~(gap <= limit[:, None])
     if not wrong.any():
         return None
     k, vector = (int(n) for n in np.argwhere(wrong)[0])
     return (
-        f"{what} of {int(wrong.sum())} of {wrong.size} vectors differ, first vector {vector}, array {asked.arrays[k]}: "
-        f"by {show(float(gap[k, vector]), 'V')}, allowed {show(float(limit[k]), 'V')}; "
+        f"voltages (by their projection) of {int(wrong.sum())} of {wrong.size} vectors differ, first vector {vector}, "
+        f"array {asked.arrays[k]}: by {show(float(gap[k, vector]), 'V')}, allowed {show(float(limit[k]), 'V')}; "
         "use the recorded data, network and --dtype"
     )

@@ -11,6 +11,7 @@ from xbar.bench.bench import Bench
 from xbar.bench.settings import Unselected
 from xbar.circuit import Wires, effective_operator
 from xbar.circuit.bias_scheme import boundary
+from xbar.errors import InputError
 from xbar.execution.open_bench import open_bench
 from xbar_drivers.simulated import SCHEMES
 
@@ -156,3 +157,25 @@ def test_a_reading_holds_the_sneak_currents_of_its_scheme(mode: Unselected, wire
         assert read[row, col] == pytest.approx(want, rel=1e-9)
     if mode is Unselected.FLOAT:
         assert (read > 1.05 * g * 0.2).any(), "floating lines give sneak paths"
+
+
+def test_exact_noise_through_wires_can_be_chosen() -> None:
+    """Every cell of every vector has a draw of its own; the spread is below that of one draw for each bit line."""
+    how = {**IDEAL_CELLS, "card": "generic", "only": ("ir_drop", "read_noise"), "wires": "200 ohm", "arrays": 1}
+    spread = {}
+    for way in ("exact", "output"):
+        with open_bench("sim", **how, wire_noise=way) as bench:
+            bench[0].program(targets(bench))
+            current = bench[0].mvm(np.full((600, ROWS), 0.2), xbar.VectorConfig(0.2)).current[0]
+            spread[way] = current.std(axis=0).mean()
+            assert bench.settings["wire_noise"] == way
+    assert 0.5 * spread["output"] < spread["exact"] < 0.97 * spread["output"]
+
+
+@pytest.mark.parametrize(
+    ("how", "word"),
+    [({"wire_noise": "half", "wires": "1 ohm"}, "'half'"), ({"wire_noise": "exact"}, "needs wires")],
+)
+def test_wire_noise_that_cannot_be_meant(how: dict[str, Any], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        open_bench("sim", **how)

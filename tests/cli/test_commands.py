@@ -60,7 +60,7 @@ def test_map_run_replay_budget_and_plot(run: Run, tmp_path: Path) -> None:
 def test_run_prints_tables(run: Run, digits_file: Path) -> None:
     shown = run("run", digits_file, "--data", "sample:digits", "--samples", 50, "--figure", "r.png")
     assert shown.code == 0
-    for word in ("accuracy: digital", "95 % interval", "cumulative [dB]", "unsupported", "samples/s"):
+    for word in ("accuracy: digital", "95 % interval", "cumulative [dB]", "skipped", "samples/s"):
         assert word in shown.out
     assert Path("r.png").exists()
 

@@ -154,3 +154,45 @@ run(progress=shown)
     assert done.returncode != 0
     assert "KeyboardInterrupt" in done.stderr
     check_closed(tmp_path / "t.h5", "aborted", 41)
+
+
+COMMAND = """
+import os, signal, sys
+from xbar.bench.bench import Bench
+from xbar.trace.column import GrowingColumn
+from xbar.trace.layout import TraceFile
+append, set_end, record, calls = GrowingColumn.append, TraceFile.set_end, Bench._record, []
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+def interrupted(self, values):
+    GrowingColumn.append = append
+    interrupt()
+    return append(self, values)
+def recorded(self, operation):
+    calls.append(1)
+    if len(calls) == 30:
+        GrowingColumn.append = interrupted
+    record(self, operation)
+def end(self, status):
+    interrupt()
+    set_end(self, status)
+    interrupt()
+Bench._record, TraceFile.set_end = recorded, end
+from xbar.cli import main
+sys.argv = ["xbar", "run", sys.argv[1], "--data", sys.argv[2], "--batch", "1", "--error-samples", "0"]
+sys.argv += ["--trace", TRACE]
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT that a process sends to itself alone")
+def test_a_second_ctrl_c_at_the_command_line_leaves_a_valid_trace(digits_file: Path, tmp_path: Path) -> None:
+    """The first comes while an operation is written, the next two while the bench is closed: code 130, no traceback."""
+    np.savez(tmp_path / "d.npz", x=np.zeros((60, 64), np.float32))
+    program = COMMAND.replace("TRACE", repr(str(tmp_path / "t.h5")))
+    command = [sys.executable, "-c", program, str(digits_file), str(tmp_path / "d.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    check_closed(tmp_path / "t.h5", "aborted", 30)

@@ -199,13 +199,16 @@ def test_rounding_of_another_machine_still_replays(record: Record, level: Any) -
         bench.mvm([0, 1], VOLTS * (1 + 1e-7), CONFIG, EVENTS)
 
 
-@pytest.mark.parametrize(("level", "words"), [("outputs", "by their projection"), ("full", "voltages of 1 of 10")])
-def test_one_converter_step_in_one_input_is_a_miss(record: Record, level: Any, words: str) -> None:
+@pytest.mark.parametrize("level", ["outputs", "full"])
+def test_one_converter_step_in_one_input_is_a_miss(record: Record, level: Any) -> None:
     path = record(lambda bench: bench.mvm([0, 1], VOLTS, CONFIG, EVENTS), level=level)
     changed = VOLTS.copy()
     changed[1, 3, 9] -= np.copysign(RANGE / 127, changed[1, 3, 9])
     bench, _ = replay(path)
-    with bench, pytest.raises(ReplayError, match=rf"operation 1: .*{words}.*vector 3, array 1.*allowed 20 uV"):
+    with (
+        bench,
+        pytest.raises(ReplayError, match=r"operation 1: .*by their projection.*vector 3, array 1.*allowed 20 uV"),
+    ):
         bench.mvm([0, 1], changed, CONFIG, EVENTS)
 
 

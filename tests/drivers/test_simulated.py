@@ -13,7 +13,7 @@ from xbar.bench.bench import Bench
 from xbar.bench.registry import make_driver
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 from xbar.bench.status import Status
-from xbar.devices.card import EFFECTS
+from xbar.devices.card import SWITCHES
 from xbar.devices.card_file import load_card
 from xbar.errors import FileError, InputError, LimitError, UnknownNameError, Unsupported
 from xbar_drivers.simulated import SimulatedDriver
@@ -57,12 +57,14 @@ def random_volts(batch: int = 40, k: int = 1) -> NDArray[np.float32]:
         ({"only": ["drfit"]}, UnknownNameError, "'drfit'.*known are programming_error"),
         ({"without": ["noise"]}, UnknownNameError, "'noise'"),
         ({"only": "drift!"}, UnknownNameError, "'drift!'"),
-        ({"without": ["iv_nonlinearity"]}, Unsupported, "iv_nonlinearity.*linear in voltage"),
+        ({"temperature": 0}, InputError, "temperature 0 K"),
+        ({"card": "generic_all", "temperature": 500.0}, InputError, "temperature 500 K lies outside"),
+        ({"outside": "ignore"}, InputError, "'ignore'"),
         ({"wires": "1 V"}, InputError, "'V' is not a unit of ohm"),
         ({"wires": "23nm-1t1r"}, UnknownNameError, "23nm-1t1r.*22nm-1t1r"),
         ({"wires": {"word": -1.0}}, InputError, "word = -1 ohm"),
         ({"wires": {"row": 1.0}}, InputError, "no 'row'"),
-        ({"only": ["random_telegraph_noise"]}, Unsupported, "random_telegraph_noise"),
+        ({"only": ["levels"]}, UnknownNameError, "'levels'"),
         ({"card": "unobtainium"}, UnknownNameError, "unobtainium"),
         ({"card": "missing.toml"}, FileError, "missing"),
         ({"colour": "red"}, InputError, "colour"),
@@ -119,6 +121,10 @@ def test_settings_hold_what_makes_the_chip_again() -> None:
             "dtype": "float32",
             "device": "cpu",
             "wires": None,
+            "wire_noise": "output",
+            "temperature": 300.0,
+            "outside": "refuse",
+            "device_laws": {},
         }
         assert bench.settings == expected
 
@@ -131,17 +137,9 @@ def test_every_effect_is_accounted_for() -> None:
     """Applied with its law and source, skipped with the reason, or unsupported with the reason."""
     with make("generic", without=["read_noise"]) as bench:
         notes = {effect.name: effect.note for effect in bench.capabilities.effects}
+        applied = {"programming_error", "stuck_cells", "dac", "adc"}
         assert states(bench) == {
-            "programming_error": "applied",
-            "drift": "skipped",
-            "flicker_noise": "skipped",
-            "read_noise": "skipped",
-            "stuck_cells": "applied",
-            "dac": "applied",
-            "adc": "applied",
-            "ir_drop": "skipped",
-            "iv_nonlinearity": "unsupported",
-            "random_telegraph_noise": "unsupported",
+            name: "applied" if name in applied else "skipped" for name in (*SWITCHES, "dac", "adc", "ir_drop")
         }
     assert notes["read_noise"] == "switched off by the caller"
     assert notes["drift"] == "card 'generic' has no such law"
@@ -150,10 +148,10 @@ def test_every_effect_is_accounted_for() -> None:
     assert all(notes.values())
 
 
-@pytest.mark.parametrize("effect", [*EFFECTS, "dac", "adc"])
+@pytest.mark.parametrize("effect", [*SWITCHES, "dac", "adc"])
 def test_only_and_without_switch_one_effect(effect: str) -> None:
     """A name alone is one effect, not its letters."""
-    card = "generic" if effect == "stuck_cells" else "pcm"
+    card = "generic_all"
     with make(card, only=effect) as bench:
         assert [name for name, state in states(bench).items() if state == "applied"] == [effect]
         assert (bench.capabilities.dac_bits is None, bench.capabilities.adc_bits is None) == (
@@ -263,9 +261,18 @@ def test_targets_are_written_and_nan_leaves_a_cell() -> None:
         np.testing.assert_allclose(bench.read(1, CELLS).conductance, 0.0)  # the other array was never written
 
 
-def test_pulses_are_unsupported() -> None:
+def test_pulses_need_a_card_that_knows_them() -> None:
+    """A pulse law with its write pulses, or a dynamic model; the sources then give what a write needs."""
     with make() as bench, pytest.raises(Unsupported, match="pulse"):
         bench.pulse(0, CELLS, Pulse(0.5, 1e-6, current_limit=1e-4))
+    for card, voltage in (("reram_array_hfo2", 2.0), ("vteam", 5.0)):
+        with make(card) as bench:
+            assert "pulse" in bench.capabilities.native
+            assert bench.capabilities.voltage_max == voltage
+            assert bench.limits.current >= 1e-3
+            bench.pulse(0, CELLS, Pulse(0.5, 1e-6))
+    with make("reram_wan") as bench:  # it knows its write pulses, and not what they do
+        assert "pulse" not in bench.capabilities.native
 
 
 def test_the_range_of_the_source_is_a_limit() -> None:

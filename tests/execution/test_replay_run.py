@@ -104,3 +104,22 @@ def test_a_trace_with_more_operations_is_refused(
 def test_effects_cannot_be_chosen_on_replay(digits_map: MappedNetwork, recorded: tuple[Path, RunResult]) -> None:
     with pytest.raises(InputError, match="simulated bench"):
         xbar.run_network(digits_map, np.zeros((1, 64), np.float32), bench=f"replay:{recorded[0]}", only=("dac",))
+
+
+@pytest.mark.parametrize("level", ["outputs", "full"])
+def test_another_rounding_replays_and_another_input_step_does_not(
+    digits_map: MappedNetwork, digits: dict[str, NDArray[Any]], tmp_path: Path, level: Any
+) -> None:
+    """Another build of ONNX Runtime and other threads round inputs by parts in 10^7; a converter step is 10^5 such."""
+    path, x = tmp_path / "t.h5", digits["x"][:30]
+    run = xbar.run_network(digits_map, x, trace=path, level=level, threads=1, batch=20)
+    signs = np.where(np.random.default_rng(4).random(x.shape) < 0.5, -1, 1)
+    rounded = (x.astype(np.float64) * (1 + 1e-7 * signs)).astype(np.float32)
+    assert not np.array_equal(rounded, x)
+    again = xbar.run_network(digits_map, rounded, bench=f"replay:{path}", threads=2)
+    for name, outputs in run.outputs.items():
+        np.testing.assert_allclose(again.outputs[name], outputs, rtol=1e-5, atol=1e-6)
+    moved = x.copy()
+    moved[7, 20] += x.max() / 127 * (-1 if x[7, 20] > 0 else 1)
+    with pytest.raises(ReplayError, match=r"by their projection\) of 1 of"):
+        xbar.run_network(digits_map, moved, bench=f"replay:{path}")

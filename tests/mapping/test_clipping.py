@@ -67,3 +67,12 @@ def test_bare_weights_of_whole_numbers() -> None:
     outputs = xbar.run_network(mapped, x, only=()).outputs["y"]
     np.testing.assert_allclose(outputs, x @ weights, atol=5e-4)
     assert not outputs[:, 1].any()
+
+
+def test_a_weight_far_beyond_a_tiny_range_is_clipped() -> None:
+    """The quantile of the column is the smallest normal number: the one large weight ends at the range."""
+    weights = np.full((1, 12, 1), np.finfo(np.float64).tiny)
+    weights[0, 0, 0] = 4.0
+    coded = differential_pair.encode(weights, 1e-6, 25e-6, keep=0.5)
+    assert coded.clipped == 1
+    assert (coded.targets[0, :, 0] == 25e-6).all()

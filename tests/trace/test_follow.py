@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from xbar.errors import FileError, FormatError
-from xbar.trace import reader
+from xbar.trace import row_verifier
 from xbar.trace.follow import SETUP_LOOKS, Follower, follow
 from xbar.trace.writer_process import boot_id, writer_of
 
@@ -188,7 +188,7 @@ def test_a_long_file_is_caught_up_with_in_several_looks(
     make_trace: Make, reading: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look takes half a second at most, by its clock; the rest is for the next one."""
-    monkeypatch.setattr(reader, "WINDOW", 1)
+    monkeypatch.setattr(row_verifier, "WINDOW", 1)
     path = make_trace(*(reading(n) for n in range(20)))
     now = iter(np.arange(0.0, 1e3, 0.1))
     with Follower(path, clock=lambda: float(next(now))) as follower:

@@ -1,7 +1,7 @@
 """The reader: believes what checks, refuses what is hostile, needs little memory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from xbar.bench.operation import Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings
 from xbar.errors import FileError, FormatError
 from xbar.trace.checksums import sign
+from xbar.trace.global_heap import HEAP
 from xbar.trace.header_text import decode_header
+from xbar.trace.pack import pack
 from xbar.trace.reader import open_trace
+from xbar.trace.recorder import TraceRecorder
 from xbar.trace.schema import OPERATION, SLOTS
 
 
@@ -34,7 +37,7 @@ def test_has_verifies_no_more_than_it_must(make_trace: Any, reading: Any) -> Non
     """A replay begins before the whole file was read."""
     with open_trace(make_trace(*(reading(i) for i in range(9)))) as trace:
         assert trace.has(2)
-        assert trace._verified == 3
+        assert trace._rows.verified == 3
         assert not trace.has(9)
 
 
@@ -226,3 +229,42 @@ def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.h5").write_bytes((tmp_path / "b.h5").read_bytes()[:60])
     with pytest.raises((FileError, FormatError), match="damaged"):
         open_trace(tmp_path / "b.h5")
+
+
+def damaged_heaps(data: bytes) -> Iterator[bytes]:
+    """Give copies of a file in each of which one heap of texts cannot be walked: its free object takes no bytes."""
+    start = data.find(HEAP)
+    assert start >= 0
+    while start >= 0:
+        place, end = start + 16, start + int.from_bytes(data[start + 8 : start + 16], "little")
+        while place < end and int.from_bytes(data[place : place + 2], "little"):
+            place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+        if place < end:
+            yield data[: place + 8] + bytes(8) + data[place + 16 :]
+        start = data.find(HEAP, start + 1)
+
+
+@pytest.mark.parametrize("state", ["closed", "killed", "packed"])
+def test_a_damaged_heap_of_texts_is_refused_at_once(
+    make_trace: Any, product: Any, make_header: Any, tmp_path: Path, state: str
+) -> None:
+    """HDF5 would walk it for ever; the file as it was opens."""
+    path = make_trace(product(0))
+    if state == "packed":
+        pack(path, tmp_path / "packed.h5")
+        path = tmp_path / "packed.h5"
+    data = path.read_bytes()
+    if state == "killed":
+        recorder = TraceRecorder(tmp_path / "k.h5", provenance={}, flush_every=0)
+        recorder.start(make_header())
+        recorder.record(product(0))
+        data = (tmp_path / "k.h5").read_bytes()
+        recorder.close("ok")
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(data)
+    with open_trace(copy) as trace:
+        assert len(trace) == 1
+    for damaged in damaged_heaps(data):
+        copy.write_bytes(damaged)
+        with pytest.raises(FormatError, match="heap of texts"):
+            open_trace(copy)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from xbar.errors import FileError, FormatError, InputError
 from xbar.trace import frozen_file, verification
 from xbar.trace.checksums import sign
 from xbar.trace.fault import limit
+from xbar.trace.follow import Follower
 from xbar.trace.reader import open_trace
 from xbar.trace.recorder import TraceRecorder
 from xbar.trace.schema import OPERATION
 from xbar.trace.verification import examine, open_checked, verify
+from xbar.trace.writer_process import Writer
 
 Make = Callable[..., Any]
 Edit = Callable[[Any], None]
@@ -257,6 +260,41 @@ def test_ctrl_c_ends_the_child(killed: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(KeyboardInterrupt):
         verify(killed)
     assert children[0].poll() is not None
+
+
+def test_a_stop_ends_the_child(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ctrl-C only sets an event, as in watch, the check of a file that keeps its reader waiting ends too."""
+    monkeypatch.setattr(verification, "CHILD", (sys.executable, "-c", CHILDREN["hang"]))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        verify(killed, 600.0, stop=stop)
+
+
+def test_a_torn_file_is_followed_without_waiting(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its writer is gone: it is checked by a process that is ended, first; a right one is followed to its end."""
+    monkeypatch.setattr(verification, "limit", lambda size: 2.0)
+    with Follower(killed, writer=lambda provenance: "gone") as follower:
+        look = follower.look()
+        assert (look.operations, look.status, look.ended) == (300, "killed", True)
+    torn(killed)
+    with Follower(killed, writer=lambda provenance: "gone") as follower, pytest.raises(FormatError, match="waiting"):
+        follower.look()
+
+
+def test_a_writer_that_goes_meanwhile_is_noticed(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen is kept, and what the check cannot reach is not looked at."""
+    state: list[Writer] = ["running"]
+    with Follower(killed, writer=lambda provenance: state[0]) as follower:
+        assert (follower.look().operations, follower.look().status) == (300, "running")
+        child = CHILDREN["hang"].replace("7", "299")
+        monkeypatch.setattr(verification, "CHILD", (sys.executable, "-c", child))
+        monkeypatch.setattr(verification, "limit", lambda size: 0.5)
+        state[0] = "gone"
+        look = follower.look()
+        assert (look.new, look.status, look.ended) == (0, "damaged", True)
+        assert follower.trace is not None
+        assert len(follower.trace) == 299
 
 
 def test_a_module_beside_the_trace_is_not_run(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xbar.array.ageing import Conditions
 from xbar.array.cell_array import CellArray, Floats
+from xbar.array.cell_reading import Measured, chords, conductances_at, numbers, settle
 from xbar.array.device import Device, DeviceProduct
+from xbar.array.movable_cells import Train
 from xbar.array.product import ArrayProduct, Periphery
-from xbar.array.wired_array import Operator, WiredArray
+from xbar.array.pulses import apply_pulses
+from xbar.array.wired_array import Operator, WiredArray, sneak
+from xbar.array.wired_noise import WiredNoiseProduct, WireNoise
 from xbar.circuit.wires import Wires
 from xbar.devices.card import DeviceCard
 from xbar.random import Purpose, normals
@@ -38,12 +43,16 @@ class SimulatedArrays:
         periphery: Periphery,
         device: Device | None = None,
         wires: Wires | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self.shape, self.card, self.periphery = (arrays, rows, cols), card, periphery
+        self.conditions = conditions or Conditions()
         self.clock = 0.0
         self._epoch, self._epoch_time, self._reads = 0, 0.0, 0
         self._cells: dict[int, CellArray] = {}
-        self._products: dict[int, ArrayProduct] = {}
+        self._products: dict[int, ArrayProduct | WiredNoiseProduct] = {}
+        self.wire_noise: WireNoise = "output"
+        """How read noise goes through wires: drawn at the end of each bit line, or exactly, cell by cell."""
         self._device, self._wires = device, wires
         self._wired: dict[int, WiredArray] = {}
         self._on_device: dict[tuple[int, int, int], DeviceProduct] = {}
@@ -52,7 +61,7 @@ class SimulatedArrays:
         """Return the cells of one array, made when first asked for."""
         if array not in self._cells:
             _, rows, cols = self.shape
-            self._cells[array] = CellArray(rows, cols, self.card, self.periphery.seed, array)
+            self._cells[array] = CellArray(rows, cols, self.card, self.periphery.seed, array, self.conditions)
         return self._cells[array]
 
     def state(self) -> tuple[dict[str, float], dict[str, Floats]]:
@@ -97,11 +106,15 @@ class SimulatedArrays:
         """Return the conductances (rows, cols) [S] that products of the present epoch see."""
         return self.cells(array).conductances(self._epoch_time, self._epoch)
 
-    def product(self, array: int) -> ArrayProduct:
+    def product(self, array: int) -> ArrayProduct | WiredNoiseProduct:
         """Return the product of one array in the present epoch."""
         if array not in self._products:
+            self._check(self.cells(array), self._epoch_time)
             g = self.conductances(array)
             sigma = self.cells(array).sigma(g)
+            if self._wires is not None and sigma is not None and self.wire_noise == "exact":
+                self._products[array] = WiredNoiseProduct(g, sigma, self._wires, array, self.periphery)
+                return self._products[array]
             if self._wires is not None:
                 # A cell's noise reaches the end of its bit line as its current does: an approximation, named so.
                 seen = self._operator(array, g)
@@ -114,10 +127,10 @@ class SimulatedArrays:
         assert self._wires is not None
         return self._wired.setdefault(array, WiredArray(self._wires)).operator(conductances)
 
-    def _part(self, array: int, rows: int, cols: int) -> ArrayProduct | DeviceProduct:
+    def _part(self, array: int, rows: int, cols: int) -> ArrayProduct | DeviceProduct | WiredNoiseProduct:
         """Return the product of a part of an array, where it is to run."""
         part = self.product(array).part(rows, cols)
-        if self._device is None:
+        if self._device is None or isinstance(part, WiredNoiseProduct):
             return part
         place = (array, rows, cols)
         if place not in self._on_device:
@@ -164,15 +177,22 @@ class SimulatedArrays:
             pass
         return codes, steps
 
-    def _sneak(self, g: Floats, places: NDArray[np.int64], scheme: "BiasScheme", share: Floats) -> Floats:
-        """Return what a reading sees besides its own cell `(n, 1)` [S]: nothing where the other lines are at 0 V."""
-        if scheme == "ground" or not len(places):
-            return np.zeros(1)
-        from xbar.circuit.bias_scheme import apparent_conductances
-        from xbar.circuit.port_admittance import port_admittance
+    def pulse(self, array: int, places: NDArray[np.int64], train: Train, scheme: "BiasScheme" = "half") -> None:
+        """Give each of some cells (n, 2) a train of pulses, one cell after the other; opens an epoch.
 
-        seen = apparent_conductances(port_admittance(g, self._wires or Wires(0.0, 0.0)), places, scheme)
-        return seen[:, None] - g[places[:, 0], places[:, 1]][:, None] * share
+        The other cells see what the bias scheme, and the wires, let them see.
+        """
+        self.clock = apply_pulses(self.cells(array), places, train, self.clock, scheme, self._wires)
+        self.open_epoch()
+
+    def _check(
+        self, cells: CellArray, time: float, some: NDArray[np.int64] | None = None, voltages: Floats | None = None
+    ) -> None:
+        """Raise `InputError`, or warn, where the laws of the card do not hold at a time [s] or at voltages [V]."""
+        cells.ageing.check(cells.oldest(time, some))
+        self.card.check_valid(
+            temperature=self.conditions.temperature, voltage=voltages, outside=self.conditions.outside
+        )
 
     def read(
         self,
@@ -182,7 +202,23 @@ class SimulatedArrays:
         seconds: float,
         scheme: "BiasScheme" = "ground",
     ) -> tuple[Floats, Floats]:
-        """Read cells one after the other; return times [s] and currents [A], both shaped as `voltages`.
+        """Read cells one after the other as `measure` does; return times [s] and currents [A]."""
+        found = self.measure(array, places, voltages, seconds, scheme)
+        return found.time, found.current
+
+    def measure(
+        self,
+        array: int,
+        places: NDArray[np.int64],
+        voltages: Floats,
+        seconds: float,
+        scheme: "BiasScheme" = "ground",
+        limit: float | None = None,
+    ) -> Measured:
+        """Read cells one after the other; every part of the answer is shaped as `voltages`.
+
+        A cell of a dynamic model follows the voltage and keeps the state that it comes to: that opens a read epoch.
+        Cells on the same lines are taken as shielded: a reading moves the cell that it reads alone.
 
         Args:
             array: number of the array.
@@ -190,28 +226,30 @@ class SimulatedArrays:
             voltages: `(n, repeat)` voltage between the ends of the cell's lines at each reading [V].
             seconds: how long one reading takes [s].
             scheme: what the other lines are tied to; the sneak currents that it leaves are in the reading.
+            limit: compliance of the source [A]; it acts on cells of a dynamic model.
+
+        Raises `InputError` before anything happens where a law of the card does not hold at the time or voltage.
 
         """
-        cells = self.cells(array)
+        cells, some = self.cells(array), numbers(self.cells(array), places)
         n, repeat = voltages.shape
-        row, col = places[:, 0], places[:, 1]
+        self._check(cells, self.clock + seconds * n * repeat, some, voltages)
         times = self.clock + seconds * (1 + np.arange(n * repeat).reshape(n, repeat))
         self.clock += seconds * n * repeat
         # One draw of 1/f noise for the whole reading of the array; drift goes on from reading to reading.
         noise = cells.with_flicker(cells.drifted(self.clock), self.clock, self._reads, Purpose.CELL_FLICKER_NOISE)
+        row, col = places[:, 0], places[:, 1]
         share = np.ones(1) if self._wires is None else self._operator(array, noise).share[row, col][:, None]
-        sneak = self._sneak(noise, places, scheme, share)
-        g = np.broadcast_to(noise[row, col][:, None], (n, repeat))
-        if self.card.drift is not None:
-            age = np.maximum(times - cells.written_at[row, col][:, None], 0.0)
-            nu = np.broadcast_to(cells.exponent[row, col][:, None], age.shape)
-            last = np.broadcast_to(cells.age(self.clock)[row, col][:, None], age.shape)
-            moved = self.card.drift.factor(nu, age) / self.card.drift.factor(nu, last)
-            g = np.where(cells.stuck[row, col][:, None] == 0, g * moved, g)
-        current = (g * share + sneak) * voltages
+        stray = sneak(noise, places, scheme, share, self._wires)
+        g = conductances_at(cells, some, times, noise, self.clock, self._reads)
+        before = None if self.card.dynamics is None else cells.position.ravel()[some]
+        seen = chords(cells, some, g, voltages, seconds, limit)
+        current = (seen.conductance * share + stray) * voltages
         if self.card.read_noise is not None and n * repeat:
             event = np.array([self._reads], np.uint64)
             z = normals(event, array, n * repeat, self.periphery.seed, Purpose.CELL_READ_NOISE).reshape(n, repeat)
-            current = current + np.asarray(self.card.read_noise.sigma(g)) * share * voltages * z
+            current = current + cells.noise(some, g, seen.conductance) * share * voltages * z
         self._reads += 1
-        return times, current
+        if before is not None and settle(cells, some, before, self.clock):
+            self.open_epoch()
+        return Measured(times, current, seen.voltage)

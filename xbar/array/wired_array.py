@@ -1,11 +1,15 @@
 """What the converters see of an array behind wires: its effective operator, made anew when its cells have changed."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbar.circuit.wires import Wires
+
+if TYPE_CHECKING:
+    from xbar.circuit.bias_scheme import BiasScheme
 
 Floats = NDArray[np.float64]
 
@@ -50,3 +54,23 @@ class WiredArray:
         from xbar.circuit.operator import effective_operator
 
         return Operator(conductances, np.asarray(effective_operator(conductances, self.wires).matrix, np.float64))
+
+
+def sneak(g: Floats, places: NDArray[np.int64], scheme: "BiasScheme", share: Floats, wires: Wires | None) -> Floats:
+    """Return what a reading sees besides its own cell `(n, 1)` [S]: nothing where the other lines are at 0 V.
+
+    Args:
+        g: conductances of the array `(rows, cols)` [S].
+        places: `(n, 2)` (row, column) of the cells that are read.
+        scheme: what the other lines are tied to.
+        share: `(n, 1)` what the wires leave of each cell.
+        wires: None for ideal ones.
+
+    """
+    if scheme == "ground" or not len(places):
+        return np.zeros(1)
+    from xbar.circuit.bias_scheme import apparent_conductances
+    from xbar.circuit.port_admittance import port_admittance
+
+    seen = apparent_conductances(port_admittance(g, wires or Wires(0.0, 0.0)), places, scheme)
+    return np.asarray(seen[:, None] - g[places[:, 0], places[:, 1]][:, None] * share)

@@ -13,6 +13,7 @@ from xbar.cli import (
     export_spice,
     map,
     plot,
+    program,
     read,
     replay,
     run,
@@ -70,6 +71,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "read": read.read,
     "sweep": sweep.sweep,
     "plot": plot.plot,
+    "program": program.program,
     "cards": cards.cards,
     "export-spice": export_spice.export_spice,
 }

@@ -14,10 +14,14 @@ from xbar.cli.options import (
     Device,
     Dtype,
     Json,
+    Outside,
     Samples,
     Seed,
+    Temperature,
     Threads,
+    WireNoise,
     Wires,
+    kelvin,
     load_samples,
     seconds,
     settings,
@@ -41,6 +45,9 @@ def budget(
     device: Device = "cpu",
     card: Card = None,
     wires: Wires = None,
+    wire_noise: WireNoise = None,
+    temperature: Temperature = None,
+    outside: Outside = None,
     compensate: Compensate = "none",
     json: Json = False,
 ) -> None:
@@ -57,6 +64,9 @@ def budget(
         "device": device,
         "card": card,
         "wires": wires,
+        "wire_noise": wire_noise,
+        "temperature": kelvin(temperature),
+        "outside": outside,
     }
     how = settings(compensate=compensate, **values)
     mapped = load_map(mapped_file)

@@ -24,7 +24,7 @@ Seed = Annotated[
 ]
 At = Annotated[str | None, typer.Option("--at", help="Time since programming, such as '1 day'.")]
 Record = Annotated[
-    str, typer.Option("--record", help="What the trace keeps of products: outputs, full (input voltages too), off.")
+    str, typer.Option("--record", help="What the trace keeps of products: outputs, full (input codes too), off.")
 ]
 Flush = Annotated[
     str | None,
@@ -59,6 +59,17 @@ Recalibrate = Annotated[
 ]
 Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
 
+WireNoise = Annotated[
+    str | None,
+    typer.Option("--wire-noise", help="Read noise behind wires: output (fast) or exact.", show_default="output"),
+]
+Temperature = Annotated[
+    str | None, typer.Option("--temperature", help="Of the simulated cells, such as '350 K'.", show_default="300 K")
+]
+Outside = Annotated[
+    str | None,
+    typer.Option("--outside", help="Outside the valid range of a card's law: refuse, or warn.", show_default="refuse"),
+]
 Chip = Annotated[
     Path | None,
     typer.Option("--chip", help="Keep the arrays in this file (.h5) from command to command; begun where it is new."),
@@ -118,6 +129,13 @@ def seconds(text: str | None) -> float | None:
     if value < 0:
         raise InputError(f"time {text!r} lies before programming; give a time of 0 s or more")
     return value
+
+
+def kelvin(text: str | None) -> float | None:
+    """Return a temperature such as "350 K" in kelvin; None stays None."""
+    from xbar.units import parse
+
+    return None if text is None else parse(text, "K")
 
 
 def size(text: str) -> tuple[int, int]:

@@ -21,13 +21,17 @@ from xbar.cli.options import (
     Json,
     NoEmbed,
     NoProgram,
+    Outside,
     Recalibrate,
     Record,
     Samples,
     Seed,
+    Temperature,
     Threads,
+    WireNoise,
     Wires,
     flush_seconds,
+    kelvin,
     load_samples,
     sample_or_file,
     seconds,
@@ -59,6 +63,9 @@ def run(
     device: Device = "cpu",
     card: Card = None,
     wires: Wires = None,
+    wire_noise: WireNoise = None,
+    temperature: Temperature = None,
+    outside: Outside = None,
     chip: Chip = None,
     no_program: NoProgram = False,
     after: After = None,
@@ -113,6 +120,9 @@ def run(
         without=tuple(without or ()),
         card=card,
         wires=wires,
+        wire_noise=wire_noise,
+        temperature=kelvin(temperature),
+        outside=outside,
         chip=chip,
         program=not no_program,
         after=seconds(after) or 0.0,
@@ -131,7 +141,8 @@ def run(
     mapped = load_map(mapped_file)
     found = load_samples(data, samples)
     if trace is not None:
-        size = trace_size(mapped, named_inputs(mapped.network, found.inputs), batch=batch, level=how.level)
+        data_by_name = named_inputs(mapped.network, found.inputs)
+        size = trace_size(mapped, data_by_name, batch=batch, level=how.level, dac_bits=how.dac_bits)
         note(f"the trace of each chip will take about {max(size / 1e6, 0.1):.1f} MB" if size else "no trace is kept")
     with progress() as shown:
         if repeat > 1:

@@ -43,7 +43,7 @@ def watch(
         raise InputError(f"interval {interval:g} s is above the limit of a day; look more often, or with --once")
     stop, damaged = threading.Event(), False
     display = _Display(output, figure, force)
-    with Follower(file) as follower, stop_on_signal(stop):
+    with Follower(file, stop=stop) as follower, stop_on_signal(stop):
 
         def wait() -> bool:
             return not once and not stop.is_set() and display.wait(interval, stop)

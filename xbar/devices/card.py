@@ -27,7 +27,7 @@ from xbar.namespace import Array, as_float64, namespace
 from xbar.units import show
 
 EFFECTS: Final = ("programming_error", "drift", "flicker_noise", "read_noise", "stuck_cells")
-"""Names of the effects that the simulated array applies, which are also fields and blocks of a card."""
+"""Names of the effects that most cards have, which are also fields and blocks of a card."""
 
 SWITCHES: Final = (
     "programming_error",

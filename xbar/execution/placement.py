@@ -1,5 +1,7 @@
 """Put the tiles of a map onto the arrays of a bench: one tile, one array, from its first cell."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from xbar.bench.bench import Bench
@@ -9,8 +11,8 @@ from xbar.mapping.mapped_network import MappedNetwork
 from xbar.units import show
 
 
-def check_fit(bench: Bench, mapped: MappedNetwork) -> None:
-    """Check, before anything is written, that a map fits the bench.
+def check_fit(bench: Bench, mapped: MappedNetwork, verbs: Sequence[str] = ("mvm", "program")) -> None:
+    """Check, before anything is written, that a map fits the bench, which must have `verbs` of its own.
 
     Raises:
         InputError: too few or too small arrays, conductances or converter ranges beyond those of the bench.
@@ -19,8 +21,9 @@ def check_fit(bench: Bench, mapped: MappedNetwork) -> None:
     """
     has = bench.capabilities
     rows, columns = mapped.tile
-    if not {"mvm", "program"} <= has.native:
-        raise Unsupported("this bench cannot run networks: its driver has no products or no one-shot write")
+    lacking = sorted(set(verbs) - has.native)
+    if lacking:
+        raise Unsupported(f"this bench cannot do what is asked: its driver has no {' and no '.join(lacking)}")
     if has.arrays < mapped.arrays or has.rows < rows or has.cols < columns:
         raise InputError(
             f"the map needs {mapped.arrays} arrays of {rows} x {columns} cells; the bench has {has.arrays} of "

@@ -78,10 +78,10 @@ def run_network(
     if how.chip is None and not how.program:
         raise InputError("nothing stands on a new chip; give the chip file of an earlier run, or program")
     if how.trace is not None:
-        check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level))
+        check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level, dac_bits=how.dac_bits))
     with _open(mapped, how, data, labels) as bench:
         how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
-        check_fit(bench, mapped)
+        check_fit(bench, mapped, ("mvm", "program") if how.program else ("mvm",))
         ran = _on_bench(bench, mapped, data, how, errors, progress)
         outputs = ran.outputs
         _check_used_up(bench)
@@ -165,7 +165,7 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray[Any] | None) -> Bench:
     given = {"card": how.card, "seed": how.seed, "threads": how.threads, "only": how.only}
     given |= {"without": how.without or None, "dtype": how.dtype if how.dtype != "float64" else None}
-    given |= {"wires": how.wires}
+    given |= {name: getattr(how, name) for name in ("wires", "wire_noise", "temperature", "outside")}
     given |= {"device": how.device if how.device != "cpu" else None}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if how.is_simulated:

@@ -35,6 +35,12 @@ class RunSettings:
     """Card of the simulated bench; None takes the card of the map."""
     wires: str | None = None
     """Wires of the simulated bench, such as "1 ohm" or "22nm-1t1r"; None: ideal ones."""
+    wire_noise: str | None = None
+    """Read noise behind wires: "output" (the default) or "exact", a thousand times slower."""
+    temperature: float | None = None
+    """Temperature of the cells [K]; None: 300 K. It acts where the card has a law for it."""
+    outside: str | None = None
+    """What happens outside the valid range of a card's law: "refuse" (the default) or "warn"."""
     threads: int | None = None
     """Threads that share the work; None takes the usable cores. The result does not depend on it."""
     device: str = "cpu"
@@ -100,6 +106,12 @@ class RunSettings:
     def is_simulated(self) -> bool:
         """Get whether the bench is the simulated one, made to the measure of the map."""
         return str(self.bench) == "sim"
+
+    @property
+    def dac_bits(self) -> int | None:
+        """Get the bits of the input converters as far as the settings tell; None where they are switched off."""
+        off = "dac" in self.without or (self.only is not None and "dac" not in self.only)
+        return None if off else 8
 
     def chip_traces(self, chips: int) -> list[Path | None]:
         """Return the trace of every chip of a repeat: `t.chip0.h5` and on where there are several."""

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from xbar.errors import FileError
 from xbar.mapping.mapped_network import MappedNetwork
-from xbar.network.analog_node import AnalogNode, ideal
+from xbar.network.analog_node import AnalogNode
 from xbar.network.blocks import Block
 
 PROJECTION, EVENT, ROW, CELL = 4, 8, 320, 56
@@ -25,16 +26,20 @@ RESERVE = 50_000_000
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def trace_size(mapped: MappedNetwork, inputs: Arrays, *, batch: int, level: str, adc_bits: int = 8) -> int:
+def trace_size(
+    mapped: MappedNetwork, inputs: Arrays, *, batch: int, level: str, adc_bits: int = 8, dac_bits: int | None = 8
+) -> int:
     """Return the expected size of a run's trace [bytes], to about a tenth, without what is embedded.
 
-    One block of samples is run digitally to see how many input vectors every layer has.
+    One block of samples is run, with products of zero, to see how many input vectors every layer has. `dac_bits` are
+    those of the input converters, None where voltages are kept as they are.
     """
     if level == "off":
         return 0
     samples = len(next(iter(inputs.values())))
     vectors = _vectors_per_sample(mapped, inputs)
     width = 1 if adc_bits <= 8 else 2
+    asked = 4 if dac_bits is None else 1 if dac_bits <= 8 else 2
     total = FIXED + sum(m.targets.nbytes for m in mapped.matrices)
     batches = -(-samples // batch)
     for layer in mapped.layers:
@@ -43,7 +48,7 @@ def trace_size(mapped: MappedNetwork, inputs: Arrays, *, batch: int, level: str,
         # The matrices of one node have the same events, which are kept once.
         each = (EVENT if layer.part == 0 else 0) + tiles * (columns * width + PROJECTION)
         if level == "full":
-            each += tiles * matrix.grid.rows * 4
+            each += tiles * matrix.grid.rows * asked
         total += int(vectors[layer.node] * samples * each) + batches * matrix.grid.across * ROW
     return total
 
@@ -52,8 +57,10 @@ def _vectors_per_sample(mapped: MappedNetwork, inputs: Arrays) -> dict[int, floa
     found: dict[int, float] = {}
 
     def count(node: AnalogNode, xs: Sequence[NDArray[Any]], blocks: Sequence[Block]) -> list[NDArray[Any]]:
-        found[node.index] = sum(len(node.gather(x)[0]) for x in xs) / (len(blocks) * mapped.network.block)
-        return ideal(node, xs, blocks)
+        rows = [len(node.gather(x)[0]) for x in xs]
+        found[node.index] = sum(rows) / (len(blocks) * mapped.network.block)
+        zeros = [[np.zeros((n, m.weights.shape[1]), np.float32) for m in node.matrices] for n in rows]
+        return [node.scatter(products, x) for products, x in zip(zeros, xs, strict=True)]
 
     mapped.network.run(mapped.network.blocks({name: a[:1] for name, a in inputs.items()}, 0), count)
     return found

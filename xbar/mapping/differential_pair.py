@@ -54,7 +54,8 @@ def encode(tiles: NDArray[Any], g_min: float, g_max: float, keep: float = 1.0) -
         largest = np.where(quantile > 0, quantile, largest)
     # A column of zeros takes any scale; 1 keeps its output at 0.
     largest = np.where(largest > 0, largest, 1.0)
-    relative = np.clip(weights / largest[:, None, :], -1.0, 1.0)
+    # Cut before the division: a weight far beyond a tiny range would overflow in it.
+    relative = np.clip(weights, -largest[:, None, :], largest[:, None, :]) / largest[:, None, :]
     clipped = int(np.count_nonzero(size > largest[:, None, :] * (1 + 1e-12)))
     span = g_max - g_min
     plus, minus = g_min + span * np.maximum(relative, 0.0), g_min + span * np.maximum(-relative, 0.0)

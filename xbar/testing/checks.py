@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 
 from xbar.bench.capabilities import Capabilities, EffectState
-from xbar.bench.operation import Operation
+from xbar.bench.operation import Operation, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Unselected
 
@@ -71,11 +71,15 @@ def check_vectors(readings: VectorReadings, shape: tuple[int, int, int]) -> None
     assert np.isfinite(current).all(), "currents must be numbers"
 
 
-def check_same(first: Operation, second: Operation) -> None:
-    """Check that two operations are equal bit for bit: what was asked, what came back, and in which error it ended."""
+def check_same(first: Operation, second: Operation, dac_bits: int | None = None) -> None:
+    """Check that two operations are equal bit for bit: what was asked, what came back, and in which error it ended.
+
+    The voltages of a product may be those of the nearest codes of input converters of `dac_bits`: a trace keeps these.
+    """
     assert first.request.kind is second.request.kind
     assert first.request.arrays == second.request.arrays
-    for name in ("targets", "voltages", "events", "cells"):
+    _check_voltages(first.request, second.request, dac_bits)
+    for name in ("targets", "events", "cells"):
         _check_equal(name, getattr(first.request, name), getattr(second.request, name))
     assert first.request.read == second.request.read
     assert first.request.seconds == second.request.seconds
@@ -85,6 +89,18 @@ def check_same(first: Operation, second: Operation) -> None:
     if first.readings is not None:
         for field in fields(first.readings):
             _check_equal(field.name, getattr(first.readings, field.name), getattr(second.readings, field.name))
+
+
+def _check_voltages(first: Request, second: Request, dac_bits: int | None) -> None:
+    if dac_bits is None or first.vector is None or first.voltages is None or second.voltages is None:
+        _check_equal("voltages", first.voltages, second.voltages)
+        return
+    assert first.voltages.dtype == second.voltages.dtype, "voltages"
+    assert first.voltages.shape == second.voltages.shape, "voltages"
+    k = len(first.arrays)
+    step = np.broadcast_to(np.asarray(first.vector.input_range, np.float64), (k,)) / (2 ** (dac_bits - 1) - 1)
+    apart = np.abs(first.voltages.astype(np.float64) - second.voltages)
+    assert (apart <= (0.5 + 1e-4) * step[:, None, None]).all(), "voltages"
 
 
 def _check_equal(name: str, first: object, second: object) -> None:

@@ -102,13 +102,14 @@ def _close(copy: TraceFile) -> None:
 
 
 def _check_codes(trace: Trace, copy: TraceFile) -> None:
-    """Raise `FormatError` where the codes are not of the type that the converters of the header give."""
-    stored, expected = find(trace.file, "run/data/codes").dtype, copy.columns["data/codes"].dtype
-    if stored != expected:
-        raise FormatError(
-            f"{trace.path}: data/codes is {stored}, but converters of {trace.header.capabilities.adc_bits} bits give "
-            f"{expected}; the file is damaged"
-        )
+    """Raise `FormatError` where codes are not of the type that the converters of the header give."""
+    has = trace.header.capabilities
+    for path, bits in (("data/codes", has.adc_bits), ("data/input_codes", has.dac_bits)):
+        stored, expected = find(trace.file, f"run/{path}").dtype, copy.columns[path].dtype
+        if stored != expected:
+            raise FormatError(
+                f"{trace.path}: {path} is {stored}, but converters of {bits} bits give {expected}; the file is damaged"
+            )
 
 
 def _copy(trace: Trace, copy: TraceFile, count: int) -> None:

@@ -12,6 +12,7 @@ from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.errors import FormatError
 from xbar.trace.encoding import Block
 from xbar.trace.header_text import from_json
+from xbar.trace.input_codes import LARGEST, coded_voltages
 from xbar.trace.request_text import decode_error, decode_pulse, decode_read, decode_vector
 from xbar.trace.schema import CELL_FIELDS, Flag
 
@@ -32,7 +33,7 @@ def decode_request(row: Any, blocks: Blocks) -> Request:
             kind,
             tuple(int(n) for n in _part(blocks, "arrays", "<i4")),
             targets=targets.reshape(int(row["rows"]), int(row["cols"])) if flags & Flag.TARGETS else None,
-            voltages=_decode_voltages(row, blocks),
+            voltages=_decode_voltages(row, blocks, values),
             events=_part(blocks, "events", "<u8") if flags & Flag.EVENTS else None,
             cells=_decode_cells(row, blocks, values) if flags & Flag.CELLS else None,
             read=decode_read(values),
@@ -110,12 +111,19 @@ def _ranges(row: Any, blocks: Blocks) -> tuple[NDArray[np.float64], NDArray[np.f
     return numbers[:split], numbers[split:]
 
 
-def _decode_voltages(row: Any, blocks: Blocks) -> NDArray[Any] | None:
-    """Return the asked voltages, None where they were not kept."""
+def _decode_voltages(row: Any, blocks: Blocks, said: dict[str, Any]) -> NDArray[Any] | None:
+    """Return the asked voltages, those of their codes where `said` names the converter; None where none were kept."""
     flags = Flag(int(row["flags"]))
     if not flags & Flag.KEPT:
         return None
     slot, dtype = ("inputs_single", "<f4") if flags & Flag.SINGLE else ("inputs", "<f8")
+    if (bits := said.get("input_bits")) is not None:
+        vector = decode_vector(said, _ranges(row, blocks)[1])
+        if vector is None or type(bits) is not int or not 2 <= bits <= LARGEST:
+            raise ValueError(f"input codes of {bits} bits")
+        shape = (int(row["k"]), int(row["batch"]), int(row["rows"]))
+        codes = blocks["input_codes"][0] if "input_codes" in blocks else np.zeros(0, np.int8)
+        return coded_voltages(codes, shape, vector.input_range, bits, dtype)
     values = _part(blocks, slot, dtype)
     if int(row["kind"]) != OperationKind.MVM:
         return values

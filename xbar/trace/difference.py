@@ -118,8 +118,9 @@ Pair = tuple[str, Any, Any]
 
 
 def _request_pairs(a: Request, b: Request, projections: Any, projections2: Any) -> Iterator[Pair]:
-    """Give the fields of two requests, settings one by one; projections where not both have the voltages."""
-    projected = OperationKind.MVM in (a.kind, b.kind) and (a.voltages is None or b.voltages is None)
+    """Give the fields of two requests, settings one by one; of products projections too, finer than codes."""
+    product = OperationKind.MVM in (a.kind, b.kind)
+    projected = product and (a.voltages is None or b.voltages is None)
     for field in fields(Request):
         first, second = getattr(a, field.name), getattr(b, field.name)
         if field.name == "voltages" and projected:
@@ -129,6 +130,8 @@ def _request_pairs(a: Request, b: Request, projections: Any, projections2: Any) 
         else:
             for inner in fields(first):
                 yield f"{field.name}.{inner.name}", getattr(first, inner.name), getattr(second, inner.name)
+    if product and not projected:
+        yield "projections", projections, projections2
 
 
 def _reading_pairs(a: Readings, b: Readings, ignore_time: bool) -> Iterator[Pair]:

@@ -9,12 +9,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from xbar.bench.operation import Operation, OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.trace.input_codes import input_codes
 from xbar.trace.projection import project
 from xbar.trace.request_text import encode_error, encode_request, range_values
 from xbar.trace.schema import CELL_FIELDS, MAX_BLOCK_BYTES, MAX_SMALL_TEXT, Flag
 
 Level = Literal["outputs", "full", "off"]
-"""outputs: voltages of products as projections only; full: also as they were; off: nothing."""
+"""outputs: voltages of products as projections only; full: also by the codes of the input converters, or as they were
+where there are none; off: nothing."""
 Block = tuple[NDArray[Any], ...]
 """Equally long one-dimensional arrays, one for each column of a slot."""
 
@@ -27,8 +29,16 @@ class EncodedOperation:
     blocks: dict[str, Block]
 
 
-def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedOperation:
-    """Return an operation in the form of the file; `code_type` is the dtype of the column of integer codes.
+def encode(
+    operation: Operation,
+    level: Level,
+    code_type: DTypeLike,
+    converter: tuple[int, np.dtype[Any]] | None = None,
+) -> EncodedOperation:
+    """Return an operation in the form of the file.
+
+    `code_type` is the dtype of the column of output codes; `converter` are the bits of the arrays' input converters, by
+    whose codes level full keeps voltages, and the dtype of their column. None keeps the voltages as they are.
 
     Raises `ValueError` or `OverflowError` for arrays whose shapes do not belong together, numbers that the columns do
     not hold exactly, and blocks above the limit.
@@ -36,7 +46,7 @@ def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedO
     request = operation.request
     encoded = EncodedOperation(
         {"kind": int(request.kind), "started": operation.started, "ended": operation.ended, "k": len(request.arrays)},
-        {"request": (_text(encode_request(request)),)},
+        {},
     )
     flags = Flag(0)
     if request.arrays:
@@ -46,7 +56,7 @@ def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedO
         encoded.row["rows"], encoded.row["cols"] = request.targets.shape
         encoded.blocks["targets"] = (exactly(request.targets, "<f8", "targets"),)
     if request.voltages is not None:
-        flags |= Flag.VOLTAGES | _encode_voltages(encoded, request, request.voltages, level)
+        flags |= Flag.VOLTAGES | _encode_voltages(encoded, request, request.voltages, level, converter)
     if request.events is not None:
         flags |= Flag.EVENTS
         encoded.blocks["events"] = (exactly(request.events, "<u8", "events"),)
@@ -63,6 +73,8 @@ def encode(operation: Operation, level: Level, code_type: DTypeLike) -> EncodedO
     if ranges:
         encoded.blocks["ranges"] = (np.concatenate(ranges),)
     _encode_cells(encoded, request, operation.readings)
+    bits = converter[0] if converter is not None and "input_codes" in encoded.blocks else None
+    encoded.blocks["request"] = (_text(encode_request(request, bits)),)
     encoded.row["flags"] = int(flags)
     _check_sizes(encoded)
     return encoded
@@ -88,22 +100,35 @@ def _text(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)
 
 
-def _encode_voltages(encoded: EncodedOperation, request: Request, voltages: NDArray[Any], level: Level) -> Flag:
-    """Keep the projections of a product's voltages, and the voltages themselves at level full or of a sweep.
+def _encode_voltages(
+    encoded: EncodedOperation,
+    request: Request,
+    voltages: NDArray[Any],
+    level: Level,
+    converter: tuple[int, np.dtype[Any]] | None,
+) -> Flag:
+    """Keep the projections of a product's voltages, at level full their codes too; the voltages where it has none.
 
     Return the flags that say so.
     """
+    kept = Flag.KEPT | Flag.SINGLE if voltages.dtype == np.float32 else Flag.KEPT
     if request.kind is OperationKind.MVM:
         k, encoded.row["batch"], encoded.row["rows"] = voltages.shape
         if k != len(request.arrays):
             raise ValueError(f"voltages of {k} arrays, but {len(request.arrays)} arrays are named")
-        encoded.blocks["projections"] = (project(voltages).reshape(-1),)
+        projections = project(voltages)
+        encoded.blocks["projections"] = (projections.reshape(-1),)
         if level != "full":
             return Flag(0)
-    single = voltages.dtype == np.float32
-    slot, dtype = ("inputs_single", "<f4") if single else ("inputs", "<f8")
+        # A voltage that is not finite has no code, and makes its projection not finite either.
+        if converter is not None and np.isfinite(projections).all():
+            codes = input_codes(request, *converter)
+            if codes is not None:
+                encoded.blocks["input_codes"] = (codes,)
+                return kept
+    slot, dtype = ("inputs_single", "<f4") if Flag.SINGLE in kept else ("inputs", "<f8")
     encoded.blocks[slot] = (exactly(voltages, dtype, "voltages"),)
-    return Flag.KEPT | Flag.SINGLE if single else Flag.KEPT
+    return kept
 
 
 def _encode_vectors(

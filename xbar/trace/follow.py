@@ -1,6 +1,7 @@
 """Follow a trace that another process writes: what came since the last look, until its writer closes it or is gone."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from xbar.errors import FileError
+from xbar.errors import FileError, XbarError
 from xbar.hdf5 import is_marked_open
 from xbar.trace.reader import Trace, open_trace
 from xbar.trace.schema import KINDS
+from xbar.trace.verification import open_checked
 from xbar.trace.writer_process import Writer, writer_of
 
 SETUP_LOOKS = 10
@@ -50,12 +52,14 @@ class Look:
 class Follower:
     """Look at a running trace again and again; a context manager. The file is opened for reading alone.
 
-    Only new rows are verified. A file that is still being set up is waited for, `SETUP_LOOKS` looks long.
+    Only new rows are verified. A file that is still being set up is waited for, `SETUP_LOOKS` looks long. A file whose
+    writer is gone may be torn, and is opened so that it cannot keep this process waiting (`verification.open_checked`).
 
     Args:
         path: the trace.
         writer: tells from the provenance whether the writing process runs.
         clock: monotonic time [s].
+        stop: ends the check of a torn file with `KeyboardInterrupt`.
 
     """
 
@@ -65,11 +69,13 @@ class Follower:
         *,
         writer: Callable[[Any], Writer] = writer_of,
         clock: Callable[[], float] = time.monotonic,
+        stop: threading.Event | None = None,
     ) -> None:
         self.path = Path(path)
-        self._writer, self._clock = writer, clock
+        self._writer, self._clock, self._stop = writer, clock, stop
         self._trace: Trace | None = None
         self._seen, self._wall, self._setups = 0, 0.0, 0
+        self._safe, self._torn = False, False
 
     @property
     def trace(self) -> Trace | None:
@@ -84,18 +90,24 @@ class Follower:
         # Asked for first: what a writer did before it closed the file or went must not be overlooked.
         closed = trace.state == "closed" or not is_marked_open(self.path)
         gone = not closed and self._writer(trace.provenance) == "gone"
-        trace.refresh()
+        if gone and not self._safe:
+            trace = self._open_safely()
+        else:
+            trace.refresh()
         before, end, behind = self._seen, self._clock() + BUDGET, True
         while behind and self._clock() < end:
             now_seen = trace.advance()
             behind, self._seen = now_seen > self._seen, now_seen
         if behind:
             return self._looked(trace, before, "running", behind)
-        return self._looked(trace, before, self._end() if closed else "killed" if gone else "running", behind)
+        left = "damaged" if self._torn else "killed"
+        return self._looked(trace, before, self._end() if closed else left if gone else "running", behind)
 
     def _open(self) -> Trace | None:
         """Open the trace; None while it is being set up."""
         try:
+            if self._is_left():
+                return self._open_safely()
             self._trace = open_trace(self.path)
         except FileError:
             self._setups += 1
@@ -103,6 +115,26 @@ class Follower:
             if not setting_up or self._setups > SETUP_LOOKS:
                 raise
             return None
+        return self._trace
+
+    def _is_left(self) -> bool:
+        """Return whether the file was not closed and its writer is gone; read in a way that never waits."""
+        if not is_marked_open(self.path):
+            return False
+        try:
+            with open_trace(self.path, frozen=True) as trace:
+                return self._writer(trace.provenance) == "gone"
+        except XbarError:  # as of a file that is being written at this moment
+            return False
+
+    def _open_safely(self) -> Trace:
+        """Open a trace whose writer is gone, and go on where this follower stands."""
+        self.close()
+        self._trace, fault = open_checked(self.path, stop=self._stop)
+        self._safe, self._torn = True, fault is not None
+        there = 0
+        while there < self._seen and (now := self._trace.advance()) > there:
+            there = now
         return self._trace
 
     def _end(self) -> str:
@@ -115,7 +147,7 @@ class Follower:
         return self._trace is not None and self._trace.complete
 
     def _looked(self, trace: Trace, before: int, status: str, behind: bool) -> Look:
-        new = self._seen - before
+        new = max(0, self._seen - before)  # the check of a torn file may reach less
         if not self._seen:
             return Look(0, 0, None, None, False, 0.0, status, behind)
         row = trace.row(self._seen - 1)

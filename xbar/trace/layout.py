@@ -15,6 +15,7 @@ from xbar import hdf5
 from xbar.bench.operation import Header
 from xbar.trace.column import GrowingColumn
 from xbar.trace.header_text import encode_header, to_json
+from xbar.trace.input_codes import InputConverters
 from xbar.trace.process_end import skip_hdf5_teardown
 from xbar.trace.provenance import now
 from xbar.trace.schema import (
@@ -182,9 +183,11 @@ def _columns(file: Any, run: Any, header: Header, filters: Filters | None) -> Tr
         packed = None if filters is None else filters(column.path)
         return GrowingColumn(run, column.path, dtype, chunk, column.units, column.long_name, packed)
 
-    columns = {
-        c.path: make(c, code_type(header.capabilities.adc_bits) if c.path == "data/codes" else c.dtype) for c in COLUMNS
+    types = {
+        "data/codes": code_type(header.capabilities.adc_bits),
+        "data/input_codes": InputConverters(header).code_type,
     }
+    columns = {c.path: make(c, types.get(c.path, c.dtype)) for c in COLUMNS}
     operations = make(OPERATION_COLUMN, OPERATION)
     operations.dataset.attrs["units"] = to_json(OPERATION_UNITS, "units")
     return TraceFile(file, columns, operations, {name: run[name] for name in ("status", "end_time", RESULT)})

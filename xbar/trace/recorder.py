@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from xbar.bench.interrupt import HeldSignals
-from xbar.bench.operation import Header, Operation
+from xbar.bench.operation import Header, Operation, OperationKind
 from xbar.errors import FileError, InputError, TraceWriteError
 from xbar.hdf5 import check_new_path, new_path
 from xbar.trace.block_writer import BlockWriter
@@ -21,6 +21,7 @@ from xbar.trace.checksums import sign
 from xbar.trace.encoding import EncodedOperation, Level, encode
 from xbar.trace.flush_timer import LONGEST, MakeTimer, Timer, thread_timer
 from xbar.trace.header_text import to_json
+from xbar.trace.input_codes import InputConverters
 from xbar.trace.layout import TraceFile, create_file
 from xbar.trace.process_end import skip_hdf5_teardown
 from xbar.trace.provenance import collect
@@ -47,7 +48,8 @@ class TraceRecorder:
         path: the file to make; its folder must exist.
         provenance: JSON values under keys of the caller's choice, such as "run", "network", "map", "card", "sample",
             "note". Versions, machine, command line, time and uuid are added.
-        level: "outputs" keeps products' inputs as one projection each, "full" as they were asked, "off" keeps nothing.
+        level: "outputs" keeps products' inputs as one projection each, "full" also what was asked, by
+            the codes of the input converters where there are any, "off" keeps nothing.
         flush_every: seconds between flushes, 0 for every operation; None is 0 on hardware and 0.25 otherwise.
         embedded: whole files that travel with the trace, by name.
         force: rename a file that stands at `path` instead of refusing.
@@ -93,6 +95,7 @@ class TraceRecorder:
         self._flush_every, self._force, self._clock, self._wall = flush_every, force, clock, wall
         self._trace: TraceFile | None = None
         self._writer: BlockWriter | None = None
+        self._converters: InputConverters | None = None
         self._failed, self._closed, self._last_flush = False, False, 0.0
         self._why: object = None
         self._lock, self._process = threading.RLock(), os.getpid()
@@ -117,6 +120,7 @@ class TraceRecorder:
                     f"trace {self.path} cannot be made ({error}); free space or choose another folder"
                 ) from error
             self._writer = BlockWriter(self._trace.columns)
+            self._converters = InputConverters(header)
             self._last_flush = self._clock()
             atexit.register(self._close_at_exit)
 
@@ -130,7 +134,7 @@ class TraceRecorder:
         with self._alone():
             trace = self._writable()
             with self._stopping_at_errors():
-                self._append(trace, encode(operation, self.level, trace.columns["data/codes"].dtype))
+                self._append(trace, self._encode(trace, operation))
                 self.recorded += 1
                 if self._clock() - self._last_flush >= (self._flush_every or 0.0):
                     self._flush(trace)
@@ -252,6 +256,13 @@ class TraceRecorder:
                 self._failed, self._why = True, error
 
     # ---- appending
+
+    def _encode(self, trace: TraceFile, operation: Operation) -> EncodedOperation:
+        converter, arrays = None, operation.request.arrays
+        if self.level == "full" and operation.request.kind is OperationKind.MVM and self._converters is not None:
+            bits = self._converters.bits(arrays)
+            converter = None if bits is None else (bits, trace.columns["data/input_codes"].dtype)
+        return encode(operation, self.level, trace.columns["data/codes"].dtype, converter)
 
     def _append(self, trace: TraceFile, encoded: EncodedOperation) -> None:
         """Append the data first and the row last: the row is what makes the operation count."""

@@ -13,8 +13,11 @@ from xbar.errors import DriverError, XbarError
 from xbar.trace.header_text import from_json
 
 
-def encode_request(request: Request) -> str:
-    """Return the settings of a request as text: equal settings give equal text."""
+def encode_request(request: Request, input_bits: int | None = None) -> str:
+    """Return the settings of a request as text: equal settings give equal text.
+
+    `input_bits` are those of the converters by whose codes the voltages are kept.
+    """
     values: dict[str, Any] = {}
     if request.read is not None:
         values["read"] = _plain(request.read)
@@ -32,6 +35,8 @@ def encode_request(request: Request) -> str:
         values["count"] = int(request.count)
     if request.seconds is not None:
         values["seconds"] = float(request.seconds)
+    if input_bits is not None:
+        values["input_bits"] = input_bits
     return _TEXT.encode(values)
 
 

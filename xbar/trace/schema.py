@@ -39,9 +39,9 @@ class Flag(IntFlag):
     READINGS = 16
     ERROR = 32
     KEPT = 64
-    """The voltages themselves were kept, not only their projections."""
+    """The voltages were kept, as they were asked or by their codes, not only their projections."""
     SINGLE = 128
-    """The voltages are float32."""
+    """The voltages were float32."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ COLUMNS: Final = (
     Column("data/codes_float", "<f8", "", "Output code, or current in A where step is 1", 1 << 17, 1 << 11),
     Column("data/inputs", "<f8", "V", "Asked voltage", 1 << 17, 1 << 10),
     Column("data/inputs_single", "<f4", "V", "Asked voltage", 1 << 18, 1 << 11),
+    Column("data/input_codes", "<i2", "", "Code of the asked voltage", 1 << 20, 1 << 12),
     Column("data/projections", "<f4", "V", "Projection of the asked voltages", 1 << 14, 256),
     Column("data/events", "<u8", "", "Event number of an input vector", 1 << 13, 256),
     Column("data/ranges", "<f8", "", "Step (A), offset (A), input range (V), output range (A)", 1 << 13, 1 << 10),
@@ -81,6 +82,8 @@ COLUMNS: Final = (
 )
 CODE_TYPES: Final = ("<i1", "<i2", "<i4")
 """Types that `data/codes` may have, chosen by the bits of the output converter."""
+INPUT_CODE_TYPES: Final = ("<i1", "<i2")
+"""Types that `data/input_codes` may have, chosen by the bits of the input converters."""
 CELL_FIELDS: Final = ("time", "applied", "voltage", "current", "status", "range")
 
 SLOTS: Final = {
@@ -97,6 +100,7 @@ SLOTS: Final = {
     "status": ("data/status",),
     "request": ("data/text",),
     "error": ("data/text",),
+    "input_codes": ("data/input_codes",),
 }
 """What an operation may refer to, and the columns that hold it."""
 SHARED: Final = frozenset({"arrays", "events", "ranges", "targets", "status", "request", "error"})

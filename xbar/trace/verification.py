@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -71,12 +73,15 @@ def examine(path: str | os.PathLike[str], told: Any = lambda operations: None, *
         )
 
 
-def verify(path: str | os.PathLike[str], timeout: float | None = None) -> Verification:
+def verify(
+    path: str | os.PathLike[str], timeout: float | None = None, *, stop: threading.Event | None = None
+) -> Verification:
     """Verify a trace in a process of its own, for `timeout` seconds at most (None: by the size, a minute or more).
 
     A check that does not end in time, or crashes, is damage: `fault.reason` is "hang" or "crash" then, and `operations`
     is how far the check had come. A file that keeps its reader waiting is checked a second time in a way in which it
-    cannot (`frozen`), to find more operations and the place. After Ctrl-C the process is ended too.
+    cannot (`frozen`), to find more operations and the place. After Ctrl-C the process is ended too; a `stop` that is
+    set does the same, with `KeyboardInterrupt`.
 
     Raises:
         InputError: a timeout that is not above 0.
@@ -91,11 +96,11 @@ def verify(path: str | os.PathLike[str], timeout: float | None = None) -> Verifi
             raise FileError(f"{path} is not an ordinary file; name a trace")
         open_trace(path).close()  # says what is the matter
     seconds = limit(path.stat().st_size) if timeout is None else timeout
-    found = _check(path, seconds)
+    found = _check(path, seconds, stop)
     if found.fault is None or found.fault.reason != "hang":
         return found
     try:
-        again = _check(path, seconds, "frozen")
+        again = _check(path, seconds, stop, "frozen")
     except XbarError:
         return found
     if again.operations < found.operations or not again.frozen:
@@ -105,9 +110,9 @@ def verify(path: str | os.PathLike[str], timeout: float | None = None) -> Verifi
     return replace(again, damaged=True, fault=Fault(again.operations, "hang", column, f"{found.fault.message}{there}"))
 
 
-def _check(path: Path, seconds: float, *words: str) -> Verification:
+def _check(path: Path, seconds: float, stop: threading.Event | None, *words: str) -> Verification:
     """Verify a trace in a process of its own; `words` follow the path in its command line."""
-    lines, complaint = _run([*CHILD, str(path.absolute()), *words], seconds)
+    lines, complaint = _run([*CHILD, str(path.absolute()), *words], seconds, stop)
     last = lines[-1] if lines else {}
     if "error" in last:
         raise (FileError if last["error"] == "FileError" else FormatError)(str(last["message"]))
@@ -124,7 +129,7 @@ def _check(path: Path, seconds: float, *words: str) -> Verification:
     return Verification(count, False, True, "open", "open", False, fault)
 
 
-def _run(command: list[str], seconds: float) -> tuple[list[dict[str, Any]], str | None]:
+def _run(command: list[str], seconds: float, stop: threading.Event | None) -> tuple[list[dict[str, Any]], str | None]:
     """Run the child; return what it said, and how it ended: None where it had to be killed."""
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -132,7 +137,7 @@ def _run(command: list[str], seconds: float) -> tuple[list[dict[str, Any]], str 
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment) as child:
         try:
-            out, err = child.communicate(timeout=seconds)
+            out, err = _wait(child, time.monotonic() + seconds, stop)
             words = err.decode("utf-8", "replace").strip().splitlines()
             complaint: str | None = f"exit code {child.returncode}" + (f": {words[-1]}" if words else "")
         except subprocess.TimeoutExpired:
@@ -143,8 +148,23 @@ def _run(command: list[str], seconds: float) -> tuple[list[dict[str, Any]], str 
     return [json.loads(line) for line in out.splitlines() if line.startswith(b"{") and line.endswith(b"}")], complaint
 
 
+def _wait(child: "subprocess.Popen[bytes]", end: float, stop: threading.Event | None) -> tuple[bytes, bytes]:
+    """Return what the child said when it has ended; raises `subprocess.TimeoutExpired` at a time of the clock."""
+    while True:
+        left = max(0.0, end - time.monotonic())
+        try:
+            return child.communicate(timeout=left if stop is None else min(left, _EVERY))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                raise
+            if stop is not None and stop.is_set():
+                raise KeyboardInterrupt from None
+
+
 def main() -> None:
     """Verify the trace that the command line names, and say in lines of JSON what was found; run by `verify`."""
+    # Ctrl-C reaches both: who asked ends this process, or goes on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def say(values: dict[str, Any]) -> None:
         print(json.dumps(values), flush=True)
@@ -154,11 +174,11 @@ def main() -> None:
         say({"found": asdict(examine(sys.argv[1], told, frozen=frozen))})
     except XbarError as error:
         say({"error": "FileError" if isinstance(error, FileError) else "FormatError", "message": str(error)})
-    except KeyboardInterrupt:
-        raise SystemExit(1) from None
 
 
-def open_checked(path: str | os.PathLike[str], timeout: float | None = None) -> tuple[Trace, Fault | None]:
+def open_checked(
+    path: str | os.PathLike[str], timeout: float | None = None, *, stop: threading.Event | None = None
+) -> tuple[Trace, Fault | None]:
     """Open a trace that may be torn, so that it cannot keep this process waiting.
 
     A file that was not closed is verified first (`verify`). Where that did not end, or crashed, the trace has only the
@@ -168,7 +188,7 @@ def open_checked(path: str | os.PathLike[str], timeout: float | None = None) -> 
     """
     if not is_marked_open(Path(path)):
         return open_trace(path), None
-    found = verify(path, timeout)
+    found = verify(path, timeout, stop=stop)
     if found.fault is None or found.fault.reason not in ("hang", "crash"):
         return open_trace(path), None
     if not found.operations:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from xbar import hdf5
 from xbar.errors import FormatError
-from xbar.trace.schema import CODE_TYPES, COLUMNS, FORMAT, OPERATION, VERSION
+from xbar.trace.schema import CODE_TYPES, COLUMNS, FORMAT, INPUT_CODE_TYPES, OPERATION, VERSION
 
+_TYPES = {"data/codes": CODE_TYPES, "data/input_codes": INPUT_CODE_TYPES}
+"""Columns that may have several types."""
 AHEAD_BYTES = 2**18
 """What is read at once where less is asked for: neighbours come next."""
 
@@ -57,7 +59,7 @@ def open_windows(path: Path, run: Any) -> tuple[dict[str, Window], Window]:
     windows = {}
     for column in COLUMNS:
         window = Window(hdf5.find_dataset(run, column.path, kinds="iuf", ndim=1))
-        allowed = CODE_TYPES if column.path == "data/codes" else (column.dtype,)
+        allowed = _TYPES.get(column.path, (column.dtype,))
         if window.dtype not in [np.dtype(dtype) for dtype in allowed]:
             raise FormatError(f"{path}: {column.path} is {window.dtype}; expected is {' or '.join(allowed)}")
         windows[column.path] = window

@@ -15,11 +15,11 @@ from xbar.bench.settings import Pulse, Unselected
 from xbar.errors import FileError, FormatError, InputError, TraceWriteError, XbarError
 from xbar.hdf5 import atomic_file, check_new_path, new_path, open_file, read_attribute
 from xbar.trace.foreign.arc2control import Arc2ControlFile, is_arc2control
-from xbar.trace.foreign.global_heap import check_global_heaps
 from xbar.trace.foreign.operations import Extent
 from xbar.trace.foreign.qcodes_parameters import Roles
 from xbar.trace.foreign.qcodes_run import QcodesRun, is_qcodes
 from xbar.trace.foreign.source import Missing, Source
+from xbar.trace.global_heap import check_global_heaps
 from xbar.trace.recorder import TraceRecorder
 
 EMBED_BYTES = 64 * 2**20

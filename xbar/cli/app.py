@@ -17,6 +17,7 @@ from xbar.cli import (
     read,
     replay,
     run,
+    serve,
     sweep,
     trace_diff,
     trace_export,
@@ -74,6 +75,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "program": program.program,
     "cards": cards.cards,
     "export-spice": export_spice.export_spice,
+    "serve": serve.serve,
 }
 
 for _name, _command in _COMMANDS.items():

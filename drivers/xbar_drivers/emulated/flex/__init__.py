@@ -1,0 +1,1 @@
+"""FLEX, the command language of the Keysight B1500A."""

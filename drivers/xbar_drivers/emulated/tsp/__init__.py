@@ -1,0 +1,1 @@
+"""TSP, the scripting language of Keithley instruments: real Lua in a process of its own."""

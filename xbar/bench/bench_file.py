@@ -147,7 +147,12 @@ def _driver(found: _Driver, folder: Path, number: int) -> BenchDriver:
     if number and found.driver == "sim":
         options.setdefault("seed", number)  # another chip than the first driver's
     limits = None if found.limits is None else Limits(**found.limits.model_dump())
-    return BenchDriver(name, found.driver, found.address, options, limits)
+    return BenchDriver(name, found.driver, _from_folder(found.address, folder), options, limits)
+
+
+def _from_folder(text: str, folder: Path) -> str:
+    """Return a path to another TOML file as seen from the folder of the bench file; other texts as they are."""
+    return str(folder / text) if text.endswith(".toml") and not Path(text).is_absolute() else text
 
 
 def _options(found: _Driver, folder: Path) -> dict[str, Any]:
@@ -157,9 +162,7 @@ def _options(found: _Driver, folder: Path) -> dict[str, Any]:
     if found.wires is not None:
         options["wires"] = found.wires.option()
     if found.card is not None:
-        # A card file is named from where the bench file lies.
-        is_file = found.card.endswith(".toml") and not Path(found.card).is_absolute()
-        options["card"] = str(folder / found.card) if is_file else found.card
+        options["card"] = _from_folder(found.card, folder)
     if found.seed is not None:
         options["seed"] = found.seed
     return options

@@ -109,9 +109,11 @@ def unselected(mode: Unselected, capabilities: Capabilities, what: str) -> None:
     """Raise `Unsupported` where the bench cannot tie the lines that an operation does not use to what is asked."""
     if mode not in capabilities.unselected:
         known = ", ".join(sorted(m.value for m in capabilities.unselected))
+        # A driver tells why as an effect of that name.
+        why = next((f" ({e.note})" for e in capabilities.effects if e.name == f"unselected_{mode.value}"), "")
         raise Unsupported(
-            f"{what}: this bench cannot leave unselected lines at {mode.value!r}; it can: {known}. Choose one of them "
-            "as `unselected`"
+            f"{what}: this bench cannot leave unselected lines at {mode.value!r}{why}; it can: {known}. Choose one of "
+            "them as `unselected`"
         )
 
 

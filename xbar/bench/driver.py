@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.limits import Limits
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 from xbar.errors import Unsupported
@@ -40,6 +41,8 @@ class Driver(ABC):
     """True where a command can move real charge: such a driver opens only with limits and a trace."""
     capabilities: Capabilities
     """Valid after `open`."""
+    limits: Limits | None = None
+    """What the bench allows; given before `open`, None where the driver's own ranges hold."""
     stop: threading.Event
     """Set by the bench when the user asked to stop; given before `open`."""
 

@@ -51,7 +51,7 @@ class PlacedDriver:
 
         Raises `DriverError`, or what it raises of `XbarError`.
         """
-        self.driver.stop = stop
+        self.driver.stop, self.driver.limits = stop, self._given
         try:
             self.identity = self.driver.open()
             if chip is not None:

@@ -33,15 +33,19 @@ def make_driver(name: str, rest: str, options: Mapping[str, Any]) -> Driver:
 
     Raises `UnknownNameError` for a name that is not installed, `DriverError` where the entry point does not load.
     """
-    return _driver_class(name).from_address(rest, options)
+    return driver_class(name).from_address(rest, options)
 
 
 def make_drivers(name: str, rest: str, options: Mapping[str, Any]) -> dict[str, Driver]:
     """Return all drivers that an address stands for, by name; see `make_driver`."""
-    return _driver_class(name).drivers_from_address(rest, options)
+    return driver_class(name).drivers_from_address(rest, options)
 
 
-def _driver_class(name: str) -> type[Driver]:
+def driver_class(name: str) -> type[Driver]:
+    """Return the class of a driver.
+
+    Raises `UnknownNameError` for a name that is not installed, `DriverError` where the entry point does not load.
+    """
     found = [point for point in entry_points(group=GROUP) if point.name == name]
     if not found:
         raise UnknownNameError(f"driver {name!r} is not installed; installed are {', '.join(driver_names()) or 'none'}")

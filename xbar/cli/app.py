@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from xbar.cli import (
+    bench,
     budget,
     cards,
     chip,
     demo,
+    drivers,
     export_spice,
     map,
     plot,
@@ -76,6 +78,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cards": cards.cards,
     "export-spice": export_spice.export_spice,
     "serve": serve.serve,
+    "drivers": drivers.drivers,
 }
 
 for _name, _command in _COMMANDS.items():
@@ -109,3 +112,12 @@ chip_app = typer.Typer(
 )
 chip_app.command("info")(reports_errors(chip.info))
 app.add_typer(chip_app, name="chip")
+
+bench_app = typer.Typer(
+    help="Check a bench file against the instruments that answer, and find instruments.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+bench_app.command("check")(reports_errors(bench.check))
+bench_app.command("list")(reports_errors(bench.list_))
+app.add_typer(bench_app, name="bench")

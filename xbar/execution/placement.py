@@ -29,7 +29,7 @@ def check_fit(bench: Bench, mapped: MappedNetwork, verbs: Sequence[str] = ("mvm"
             f"the map needs {mapped.arrays} arrays of {rows} x {columns} cells; the bench has {has.arrays} of "
             f"{has.rows} x {has.cols}. Map again with --tile {has.rows}x{has.cols}, or use a larger bench"
         )
-    low, high = has.conductance_range or (0.0, 0.0)
+    low, high = has.conductance_range or (0.0, float("inf"))
     if mapped.card.g_min < low * (1 - 1e-9) or mapped.card.g_max > high * (1 + 1e-9):
         raise InputError(
             f"the map was made for card {mapped.card.name!r}, {show(mapped.card.g_min, 'S')} to "

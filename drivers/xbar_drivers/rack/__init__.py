@@ -1,0 +1,1 @@
+"""A rack of source-measure units and a relay matrix, wired to an array: a driver."""

@@ -309,7 +309,7 @@ class SimulatedDriver(Driver):
 
     def read(self, array: int, cells: NDArray[np.int64], config: ReadConfig) -> CellReadings:
         """Read cells by an ideal ammeter: drift goes on, 1/f noise is drawn once, white noise at every reading."""
-        return self._readings(array, cells, np.full(len(cells), config.voltage), config)
+        return self._readings(array, cells, np.full(len(cells), float(config.voltage)), config)
 
     def sweep(
         self, array: int, cell: tuple[int, int], voltages: NDArray[np.float64], config: ReadConfig

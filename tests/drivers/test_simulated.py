@@ -351,3 +351,12 @@ def test_closing_twice_is_harmless() -> None:
     driver.close()
     driver.close()
     assert driver.safe_off() == ()
+
+
+def test_a_whole_number_of_volts_is_a_voltage() -> None:
+    """`ReadConfig(voltage=1)` reads at 1 V, with every field a number or NaN as at 1.0 V."""
+    with make("ideal") as bench:
+        whole = bench[0].read_all(ReadConfig(voltage=1))
+        real = bench[0].read_all(ReadConfig(voltage=1.0))
+    assert np.array_equal(whole.current, real.current)
+    assert np.isnan(whole.range).all()

@@ -8,8 +8,10 @@ import typer
 from xbar.cli import (
     bench,
     budget,
+    calibrate,
     cards,
     chip,
+    compare,
     demo,
     drivers,
     export_spice,
@@ -78,6 +80,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cards": cards.cards,
     "export-spice": export_spice.export_spice,
     "serve": serve.serve,
+    "calibrate": calibrate.calibrate,
+    "compare": compare.compare,
     "drivers": drivers.drivers,
 }
 

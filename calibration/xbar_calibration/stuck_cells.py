@@ -1,0 +1,103 @@
+"""Stuck cells: cells that stand far from where they were written, at one end or the other."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from xbar.errors import InputError
+from xbar.units import show
+from xbar_calibration.fit import Bools, Fit, Floats, Ints, Outcome, Refusal
+from xbar_calibration.intervals import proportion
+from xbar_calibration.quantities import number
+
+LAW: Final = "stuck_cells"
+FAR: Final = 6.0
+"""Standard deviations beyond which a cell is stuck: a normal error does that in 2 of 10^9 cells."""
+FEWEST: Final = 20
+"""Cells that a share needs."""
+BINS: Final = 16
+"""Groups of targets whose spread is measured by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class StuckMap:
+    """Which writes did not take, and of which it could be seen; `(w,)` each."""
+
+    cell: Ints
+    """Device of each write."""
+    off: Bools
+    on: Bools
+    seen_off: Bools
+    """Writes whose target is so high that a cell stuck off would be noticed."""
+    seen_on: Bools
+
+    @property
+    def stuck(self) -> Bools:
+        """Get which are stuck at either end."""
+        return self.off | self.on
+
+
+def groups(target: Floats) -> Ints:
+    """Return the group of each target: one for each level where these are few and repeated, else neighbours."""
+    levels, inverse, counts = np.unique(target, return_inverse=True, return_counts=True)
+    if len(levels) > BINS or counts.min(initial=0) < 8:
+        edges = np.quantile(target, np.linspace(0, 1, max(2, min(BINS, len(target) // 12)) + 1))
+        inverse = np.clip(np.searchsorted(edges, target, side="right") - 1, 0, len(edges) - 2)
+    return np.asarray(np.unique(inverse, return_inverse=True)[1].ravel(), np.int64)
+
+
+def robust_spread(target: Floats, error: Floats) -> Floats:
+    """Return the standard deviation of errors around the median of their group of targets, outliers without weight."""
+    inverse = groups(target)
+    spread = np.empty_like(target)
+    for group in np.unique(inverse):
+        mine = inverse == group
+        middle = np.median(error[mine])
+        spread[mine] = 1.4826 * np.median(np.abs(error[mine] - middle))
+    return spread
+
+
+def find_stuck(cell: Ints, target: Floats, first: Floats) -> StuckMap:
+    """Return the stuck cells among writes of devices `cell` to `target` [S], first read as `first` [S]; `(w,)` each.
+
+    Raises `InputError` where most cells do not follow their targets at all.
+    """
+    if len(target) >= 8 and np.ptp(target) > 0.2 * np.abs(target).max():
+        low, high = np.quantile(target, [0.25, 0.75])
+        gap = np.median(first[target >= high]) - np.median(first[target <= low])
+        wanted = np.median(target[target >= high]) - np.median(target[target <= low])
+        if gap < 0.1 * wanted:
+            raise InputError(
+                f"cells do not follow their targets: between the lower and the upper quarter of targets lie "
+                f"{show(float(wanted), 'S')}, of readings {show(float(gap), 'S')}; all cells are stuck, or targets and "
+                "readings belong to different cells"
+            )
+    error = first - target
+    spread = robust_spread(target, error)
+    floor = 1e-3 * float(np.abs(target).max(initial=0.0))
+    limit = FAR * np.maximum(spread, floor)
+    middle = np.median(error / np.maximum(spread, floor)) * np.maximum(spread, floor) if len(target) else error
+    lowest, highest = float(target.min(initial=np.inf)), float(target.max(initial=-np.inf))
+    off, on = error - middle < -limit, error - middle > limit
+    return StuckMap(cell, off, on, target - lowest > limit, highest - target > limit)
+
+
+def fit_stuck_cells(found: StuckMap) -> Outcome:
+    """Return the shares of stuck cells with exact binomial intervals, of the cells in which one would be noticed."""
+    cell = found.cell
+    if len(np.unique(cell)) < FEWEST:
+        return Refusal(LAW, f"{len(np.unique(cell))} cells were written and read; {FEWEST} are needed")
+    if not found.seen_off.any() and not found.seen_on.any():
+        return Refusal(LAW, "every target lies too near to both ends of the range for a stuck cell to be noticed")
+    counts = []
+    for name, stuck, seen in (("off", found.off, found.seen_off), ("on", found.on, found.seen_on)):
+        total = len(np.unique(cell[seen]))
+        many = len(np.unique(cell[stuck & seen]))
+        counts.append(proportion(name, many, total) if total else proportion(name, 0, 1))
+    keys = {p.name: number(p.value) for p in counts}
+    total = len(np.unique(cell))
+    notes = (
+        f"{len(np.unique(cell[found.off]))} cells stuck low, {len(np.unique(cell[found.on]))} stuck high, of {total}",
+    )
+    return Fit(LAW, "independent", tuple(counts), keys, total, notes=notes, model=found)

@@ -1,0 +1,107 @@
+"""Wires: the resistance of line segments, from what cells far from source and sensing lose against near ones."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from xbar.array.wired_array import WiredArray
+from xbar.circuit.wires import Wires
+from xbar_calibration.decay import Histories
+from xbar_calibration.fit import Bools, Fit, Floats, Ints, Outcome, Refusal, Residuals
+from xbar_calibration.intervals import maximise, profile
+from xbar_calibration.stuck_cells import groups
+
+LAW: Final = "wires"
+FEWEST: Final = 8
+"""Lines of each kind that an array needs."""
+LEAST: Final = 1e-3
+"""False-alarm level of the test whether there is a loss along the lines."""
+MOST_ARRAYS: Final = 4
+MOST_CELLS: Final = 128 * 128
+
+
+def fit_wires(h: Histories, places: Ints, stuck: Bools) -> tuple[Outcome, Floats | None]:
+    """Return the resistance of a segment of word and of bit lines, and what the wires leave of each write `(w,)`.
+
+    Cells are read alone, all other lines at 0 V. The model is the exact circuit (`xbar.circuit.operator`) of an array
+    whose cells stand at their targets, each word line driven at its first cell and each bit line sensed at its last.
+    Maximum likelihood of the first readings, their spread about the targets free for each group of targets. Resistances
+    of sources and sensing are not told apart from the cells'.
+
+    Args:
+        h: visits by write; the first of each device is used.
+        places: (array, row, col) of each device `(devices, 3)`.
+        stuck: writes that did not take `(w,)`.
+
+    """
+    arrays = _arrays(h, places)
+    if not arrays:
+        return Refusal(LAW, f"no array of {FEWEST} x {FEWEST} cells or more was written and read as a whole"), None
+    chosen = np.concatenate([cells.ravel() for cells in arrays])
+    target, first, good = h.target[chosen], h.g[chosen, 0], ~stuck[chosen]
+    group = groups(target)
+    # A stuck cell loads its lines with what it is, not with what it should be.
+    loads = [np.where(stuck[cells], np.maximum(h.g[cells, 0], 0.0), h.target[cells]) for cells in arrays]
+
+    def shares(p: Floats) -> Floats:
+        parts = [WiredArray(Wires(float(p[0]), float(p[1]))).operator(load).share.ravel() for load in loads]
+        return np.concatenate(parts)
+
+    function = _likelihood(shares, target, first, good, group)
+    start = 0.01 / float(np.mean([load.sum(axis=0).max() for load in loads]))
+    peak = maximise(function, [start, start], [start, start])
+    if stats.chi2.sf(2 * (peak.log_likelihood - function(np.zeros(2))), 2) > LEAST:
+        return Refusal(LAW, "cells far along the lines lose no more than near ones: ideal wires"), None
+    left = np.ones(len(h))
+    left[chosen] = shares(peak.values)
+    z = (first - target * left[chosen])[good]
+    z = z / np.sqrt(np.bincount(group[good], z**2) / np.maximum(np.bincount(group[good]), 1))[group[good]]
+    distance = np.concatenate(
+        [np.add.outer(np.arange(c.shape[0])[::-1], np.arange(c.shape[1])).ravel() for c in arrays]
+    )
+    x, ratio = distance[good].astype(np.float64), first[good] / np.maximum(target[good], 1e-15)
+    shown = Residuals("wires", "segments to source and sensing", "reading / target", x, ratio, left[chosen][good], z)
+    fit = Fit(
+        LAW,
+        "segments",
+        profile(function, peak, ["word", "bit"], ["ohm", "ohm"]),
+        {},
+        int(good.sum()),
+        residuals=shown,
+        notes=("not in the card: give them to the bench, --wires 'word=..., bit=...'",),
+    )
+    return fit, left
+
+
+def _arrays(h: Histories, places: Ints) -> list[Ints]:
+    """Return for each whole array the first write of each cell, `(rows, cols)`."""
+    _, write = np.unique(h.cell, return_index=True)
+    place = places[h.cell[write]]
+    found = []
+    for array in np.unique(place[:, 0])[:MOST_ARRAYS]:
+        mine = place[:, 0] == array
+        rows, cols = (int(place[mine, k].max()) + 1 for k in (1, 2))
+        if min(rows, cols) < FEWEST or rows * cols > MOST_CELLS or int(mine.sum()) != rows * cols:
+            continue
+        table = np.empty((rows, cols), np.int64)
+        table[place[mine, 1], place[mine, 2]] = write[mine]
+        found.append(table)
+    return found
+
+
+def _likelihood(
+    shares: Callable[[Floats], Floats], target: Floats, first: Floats, good: Bools, group: Ints
+) -> Callable[[Floats], float]:
+    own = group[good]
+    counts = np.bincount(own)
+
+    def function(p: Floats) -> float:
+        if p.min() < 0:
+            return -np.inf
+        rest = (first - target * shares(p))[good]
+        variance = np.bincount(own, rest**2) / np.maximum(counts, 1)
+        return float(-0.5 * (counts * np.log(np.maximum(variance, 1e-300)))[counts > 0].sum())
+
+    return function

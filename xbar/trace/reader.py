@@ -14,8 +14,9 @@ from xbar.trace.trace import Trace
 
 __all__ = ["Trace", "open_trace"]
 
-HEAD_BYTES = 72 * 2**20
-"""Where the texts of variable length of a trace lie: all are written before its rows, embedded files between them."""
+HEAD_BYTES = 8 * 2**20
+"""Where texts of variable length are looked for: those of a trace are written before its rows. Behind a large embedded
+file some lie further on; to look there would cost more than reading a column does."""
 
 
 def open_trace(path: str | os.PathLike[str], *, limit: int | None = None, frozen: bool = False) -> Trace:

@@ -69,6 +69,9 @@ class Board(Driver):
             np.full(shape, self.clock()), values, values, values, np.zeros(shape, np.uint32), np.full(shape, 1e-5)
         )
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing: no time passes."""
+
 
 class NoTrace:
     """A recorder that keeps nothing."""

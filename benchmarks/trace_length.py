@@ -15,58 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from trace_cost import Board
 
 from xbar.bench.bench import Bench
-from xbar.bench.capabilities import Capabilities, Identity
-from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.limits import Limits
-from xbar.bench.readings import CellReadings
-from xbar.bench.settings import ReadConfig
 from xbar.execution.open_bench import open_bench
 from xbar.trace.recorder import TraceRecorder
 
 GROWTH = 64.0
 """Most that a part may grow by after a tenth of the way [MB]."""
-
-
-class Board(Driver):
-    """Answers at once, so that what remains is bench and recorder."""
-
-    hardware = True
-    capabilities = Capabilities(1, 64, 64, 1.0, 1.0, hardware=True)
-
-    @classmethod
-    def from_address(cls, rest: str, options: Mapping[str, Any]) -> Self:
-        """Return the board."""
-        return cls()
-
-    def open(self) -> Identity:
-        """Say who answers."""
-        return Identity("board", "emulated:board")
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def safe_off(self) -> Unsafe:
-        """Have nothing to switch off."""
-        return ()
-
-    def read(self, array: int, cells: NDArray[np.int64], config: ReadConfig) -> CellReadings:
-        """Return the same for every cell."""
-        shape = (len(cells), config.repeat)
-        values = np.full(shape, 1e-6)
-        return CellReadings(
-            np.full(shape, self.clock()), values, values, values, np.zeros(shape, np.uint32), np.full(shape, 1e-5)
-        )
-
-    def wait(self, seconds: float) -> None:
-        """Do nothing: no time passes."""
 
 
 def operate(bench: Bench, operations: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What a trace holds besides its operations one by one: tables of readings, outputs and targets, embedded files."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ TimeWindow = tuple[float | None, float | None]
 """Start and end on the bench clock [s]; None is an open end."""
 
 
-class TraceContents:
+class TraceContents(ABC):
     """Tables and files of a trace, read when they are asked for."""
 
     _file: Any
@@ -36,9 +37,9 @@ class TraceContents:
 
     # ---- tables
 
+    @abstractmethod
     def trusted_rows(self, start: int, count: int) -> NDArray[Any]:
         """Return rows of the operations table from `start` on, at most `count`; none behind the last operation."""
-        raise NotImplementedError
 
     def reads(
         self, array: int | None = None, cell: tuple[int, int] | None = None, time: TimeWindow | None = None

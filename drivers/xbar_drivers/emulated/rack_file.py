@@ -12,11 +12,9 @@ from xbar import toml_file
 from xbar.errors import FormatError
 from xbar.quantity_fields import Current, Voltage
 from xbar_drivers.emulated.visa_address import VisaAddress, parse_address
+from xbar_drivers.rack.terminals import joints_of
 
 SCHEMA = "xbar-rack/1"
-
-MOST_TERMINALS = 8192
-"""Terminals that one entry of [wires] may name."""
 
 
 class _Section(BaseModel):
@@ -132,11 +130,11 @@ def load_rack_file(path: str | Path) -> RackFile:
     try:
         found = _File.model_validate(table)
         instruments = tuple(_instrument(part) for part in found.instruments)
-        joints = tuple(pair for key, value in found.wires.items() for pair in _joints(key, value))
     except ValidationError as error:
         raise FormatError(toml_file.report(origin, error)) from error
     except FormatError as error:
         raise FormatError(f"{origin}: {error}") from error
+    joints = tuple(pair for key, value in found.wires.items() for pair in joints_of(key, value, origin))
     array, folder = found.array, file.parent
     is_file = array.card.endswith(".toml") and not Path(array.card).is_absolute()
     return RackFile(
@@ -190,31 +188,3 @@ def _instrument(found: _Instrument) -> RackInstrument:
         found.noise,
         found.language,
     )
-
-
-def _joints(key: str, value: str | list[str]) -> list[tuple[str, str]]:
-    """Return the pairs of one entry: equally many terminals on both sides pair up, one joins all of the other side."""
-    first = _terminals(key)
-    second = [name for part in ([value] if isinstance(value, str) else value) for name in _terminals(part)]
-    if isinstance(value, str) and len(first) == len(second):
-        return list(zip(first, second, strict=True))
-    if len(first) == 1:
-        return [(first[0], name) for name in second]
-    if len(second) == 1:
-        return [(name, second[0]) for name in first]
-    raise FormatError(f"wires: {key!r} names {len(first)} terminals, {value!r} {len(second)}; they do not pair up")
-
-
-def _terminals(text: str) -> list[str]:
-    """Return the terminals of a name that may end in a range, such as "switch.1.col1-8" or "switch.1.rowA-D"."""
-    found = re.fullmatch(r"([\w.-]*?[A-Za-z_.])(?:(\d{1,5})-(\d{1,5})|([A-Z])-([A-Z]))", text)
-    if found is None:
-        return [text]
-    if found[2] is not None:
-        low, high = int(found[2]), int(found[3])
-        names = [f"{found[1]}{k}" for k in range(low, min(high, low + MOST_TERMINALS) + 1)]
-    else:
-        names = [f"{found[1]}{chr(k)}" for k in range(ord(found[4]), ord(found[5]) + 1)]
-    if not names:
-        raise FormatError(f"wires: range {text!r} runs backwards")
-    return names

@@ -1,5 +1,6 @@
 """An instrument that speaks TSP: lines to a Lua interpreter, requests of scripts to its tree, TSP-Link to others."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -47,9 +48,9 @@ class TspInstrument(Instrument):
         self._lua: LuaProcess | None = None
         self._tree: TspTree | None = None
 
+    @abstractmethod
     def build_tree(self) -> TspObject:
         """Return the root of the instrument's tree; its parts lie in the globals of scripts."""
-        raise NotImplementedError  # pragma: no cover  # each instrument has its own
 
     @property
     def tree(self) -> TspTree:

@@ -1,6 +1,5 @@
 """Values of many operations at once from the columns of a trace, each block's checksum tested once."""
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng.zlib_ng import crc32
 
 from xbar.errors import FormatError, InputError
 from xbar.trace.checksums import checksum
@@ -155,7 +155,6 @@ class CheckedColumns:
         stops = np.cumsum(counts) * values.itemsize
         starts = stops - counts * values.itemsize
         data = values.data.cast("B") if len(values) else memoryview(b"")
-        crc32 = zlib.crc32
         crcs = [crc32(data[a:b]) for a, b in zip(starts[todo].tolist(), stops[todo].tolist(), strict=True)]
         bad = np.zeros(len(operations), np.bool_)
         bad[todo] = self._wanted(column, slot, operations)[todo] != np.array(crcs, np.uint32)

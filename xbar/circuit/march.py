@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from xbar.circuit.ends import CUT, combine, near_end
 from xbar.circuit.march_kernel import Columns, Results, factor_columns, march
+from xbar.circuit.march_lanes import march_lanes
 from xbar.circuit.march_segment import Part, Segment
 from xbar.circuit.network import FAR_LEAST, Network
 from xbar.circuit.sources import Sources
@@ -57,9 +58,10 @@ class March:
         self.rows, self.cols = g.shape
         self.dtype = np.dtype(dtype)
         self._columns = self._factor(g)
+        self._alone = bool(np.isinf(net.top.resistance).all() and np.isfinite(net.bit).all())
         self._ga, self._ro = (self._cast(v) for v in near_end(net.left.resistance))
         self._totals = np.empty((self.cols, self.rows), self.dtype)
-        self._nears = np.empty((self.cols, self.rows), self.dtype)
+        self._nears = self._totals if self._alone else np.empty((self.cols, self.rows), self.dtype)
         self._segments = self._march(self._ranges(GROWTH[self.dtype.name] if growth is None else growth))
 
     @property
@@ -132,10 +134,14 @@ class March:
         found = []
         fields = Fields(self._nears, self._totals, self._nears, self._nears, np.empty((2, 1, 1, 1), self.dtype))
         none = np.empty((self.cols, 0), self.dtype)
+        bit, below = self._bit_lines()
         behind = np.full(self.rows, np.inf)
         for first, last in ranges:
             a, b = start_w.copy(), start_c.copy()
-            self._run((first, last), (a, b), (none, none), fields)
+            if self._alone:
+                march_lanes(self._columns, bit, below, first, last, a, b, self._totals)
+            else:
+                self._run((first, last), (a, b), (none, none), fields)
             behind = np.where(cut_right, np.inf, far if last == self.cols else behind)
             behind = behind + self.net.word[:, first:last].sum(axis=1)
             cut = np.isinf(self.net.word[:, first])
@@ -194,8 +200,16 @@ class March:
         word = self._cast(np.where(np.isinf(self.net.word), 0, self.net.word).T)
         columns = Columns(d, word, np.zeros_like(d), np.zeros_like(d), np.empty((3, self.cols), self.dtype), g_top)
         ga, ro = (self._cast(v) for v in near_end(self.net.bottom.resistance + self.net.bit[-1]))
-        factor_columns(columns, self._cast(np.minimum(self.net.bit, CUT).T), ga, ro)
+        factor_columns(columns, self._bit_lines()[0], ga, ro)
         return columns
+
+    def _bit_lines(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the segments below the cells `(cols, rows)` and the resistances below the last ones `(cols,)` [ohm].
+
+        An open end stands at `CUT`.
+        """
+        below = np.minimum(self.net.bottom.resistance + self.net.bit[-1], CUT)
+        return self._cast(np.minimum(self.net.bit, CUT).T), self._cast(below)
 
     def _run(self, ends: tuple[int, int], state: _State, sources: _State, fields: Fields) -> None:
         """March the lanes of `state` (voltages, currents), changed in place, under `sources` (top, bottom)."""

@@ -4,9 +4,11 @@
 
 The bare query asks a socket server that answers a fixed text, with the same client (PyVISA-py) in the same process.
 Told are the medians for each transport: an identity (no script), an attribute (through the Lua process), a reading of
-one terminal of a 6 x 8 array with read noise. Then one script on the master reads 48 x 48 cells through a 2636B and a
-3706A with six 6 x 16 cards: seconds, messages, and round trips that cell by cell would take. Exit code 1 where a served
-query is more than 0.5 ms above the bare one on HiSLIP or a socket, or the scan takes more than 100 round trips.
+one terminal of a 6 x 8 array with read noise. A sweep of 81 points on the 6 x 8 array of a dynamic model, up to the
+limit of the source, tells what a point costs whose cells move. Then one script on the master reads 48 x 48 cells
+through a 2636B and a 3706A with six 6 x 16 cards: seconds, messages, and round trips that cell by cell would take.
+Exit code 1 where a served query is more than 0.5 ms above the bare one on HiSLIP or a socket, or the scan takes more
+than 100 round trips.
 """
 
 import argparse
@@ -154,6 +156,24 @@ def queries(manager: Any, folder: Path, count: int) -> dict[str, float]:
     return found
 
 
+def living(manager: Any, folder: Path, card: str) -> float:
+    """Return the time of one point of a sweep of cells of a dynamic model [s], in one script."""
+    rack = folder / f"{card}.toml"
+    rack.write_text(SMALL.replace("[array]", f'[array]\ncard = "{card}"\ncells = "low"'), encoding="utf-8")
+    with BenchServer(load_rack_file(rack)) as server:
+        client = manager.open_resource(server.address("smu"), timeout=120_000)
+        client.write("smua.source.limiti = 1.5e-3 smub.source.limiti = 1 smua.measure.nplc = 0.01")
+        client.write("smua.nvbuffer1.appendmode = 1 smua.source.output = 1 smub.source.output = 1")
+        start = time.perf_counter()
+        client.query(
+            "for k = 0, 80 do local x = k % 40 smua.source.levelv = (k < 40 and 1 or -1) * 0.1 * math.min(x, 40 - x) "
+            "delay(1e-3) smua.measure.i(smua.nvbuffer1) end smua.source.levelv = 0 print(1)"
+        )
+        seconds = time.perf_counter() - start
+        client.close()
+        return seconds / 81
+
+
 def scan(manager: Any, folder: Path) -> dict[str, float]:
     """Read 48 x 48 cells; return seconds, messages, and the largest difference to the array [S]."""
     rack = folder / "large.toml"
@@ -187,13 +207,16 @@ def main() -> int:
     manager = pyvisa.ResourceManager("@py")
     with tempfile.TemporaryDirectory() as name:
         found = queries(manager, Path(name), options.queries)
+        points = {card: living(manager, Path(name), card) for card in ("yakopcic_nbsto", "stanford_pku")}
         read = scan(manager, Path(name))
     manager.close()
     if options.json:
-        print(json.dumps({"queries_s": found, "scan": read}, indent=2))
+        print(json.dumps({"queries_s": found, "points_s": points, "scan": read}, indent=2))
     else:
         for kind, seconds in found.items():
             print(f"{kind:20} {seconds * 1e6:7.0f} us   {(seconds - found['bare']) * 1e6:+7.0f} us")
+        for card, seconds in points.items():
+            print(f"a point of a sweep, {card}: {seconds * 1e3:.1f} ms")
         print(f"48 x 48 cells: {read['seconds']:.1f} s, {read['round trips']:.0f} messages (cell by cell: 4608)")
         print(f"{read['bench seconds']:.0f} s on the bench, largest difference {read['wrong_S'] * 1e9:.2g} nS")
     slow = [k for k, s in found.items() if not k.startswith("VXI-11") and s - found["bare"] > ALLOWED]

@@ -126,6 +126,11 @@ def tables(task: Task, names: Sequence[str]) -> dict[str, str]:
 def check_writable(card: DeviceCard) -> None:
     """Raise `InputError` for a card whose laws say nothing about a network that is written and read."""
     laws = {name for name, _ in card.laws()}
+    if card.forming is not None:
+        raise InputError(
+            "cells that must be formed first (`xbar program --method form`): a one-shot write leaves fresh ones as "
+            "they are"
+        )
     if laws and laws <= set(MOVING):
         raise InputError(
             "a dynamic model alone: `program` writes every target exactly and no law changes it, so that the figures "

@@ -1,8 +1,9 @@
-"""The Python environment that `demo.py` and `test.py` share: made once, found again by a stamp.
+"""The Python environment that `demo.py` and `test.py` share, and that of `interop.py`: made once, found by a stamp.
 
-Everything is installed into a virtual environment of the checkout (`.venv`, or the folder that `XBAR_VENV` names),
-never into the system's Python. pip is called without any option about where packages come from, so that its own
-configuration (mirror, proxy, certificates, offline folder) rules.
+Everything is installed into a virtual environment of the checkout (`.venv`, or the folder that `XBAR_VENV` names; for
+other people's drivers another beside it, as their bounds are not ours), never into the system's Python. pip is called
+without any option about where packages come from, so that its own configuration (mirror, proxy, certificates, offline
+folder) rules.
 
 A file in the environment, `xbar-environment.json`, says who made it, for which Python and folder, what these scripts
 are doing to it and what they installed last. It is written before anything is done: an environment whose making was cut
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = {"run": CHECKOUT / "requirements" / "run.txt", "test": CHECKOUT / "requirements" / "test.txt"}
+REQUIREMENTS = {name: CHECKOUT / "requirements" / f"{name}.txt" for name in ("run", "test", "interop")}
 """The locked versions; those of `test` contain those of `run`."""
 MARKER = "xbar-environment.json"
 US = "xbar"
@@ -43,10 +44,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def folder() -> Path:
-    """Return the folder of the environment: `XBAR_VENV`, else `.venv` in the checkout."""
+def folder(kind: str = "run") -> Path:
+    """Return the folder of the environment: `XBAR_VENV`, else `.venv` in the checkout; that of `interop` beside it."""
     named = os.environ.get("XBAR_VENV")
-    return Path(named).expanduser().absolute() if named else CHECKOUT / ".venv"
+    found = Path(named).expanduser().absolute() if named else CHECKOUT / ".venv"
+    return found.with_name(f"{found.name}-interop") if kind == "interop" else found
 
 
 def tool(environment: Path, name: str) -> Path:
@@ -62,7 +64,7 @@ def ensure(kind: str) -> Path:
     `kind` is a key of `REQUIREMENTS`. Where everything is there already, nothing is started and nothing is installed.
     Raises `SetupError`.
     """
-    environment = folder()
+    environment = folder(kind)
     if _installed(environment, kind):
         return tool(environment, "python")
     _warn_of_new_python()
@@ -213,7 +215,7 @@ def _install(environment: Path, kind: str) -> None:
     except IndexOutOfReachError:
         _write_marker(environment, maker)  # no package is half installed
         raise
-    kinds = list(REQUIREMENTS) if kind == "test" else [kind]
+    kinds = ["run", "test"] if kind == "test" else [kind]
     _write_marker(environment, maker, **{name: fingerprint(name) for name in kinds})
 
 

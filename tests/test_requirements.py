@@ -17,28 +17,32 @@ def pins(name: str) -> dict[str, Requirement]:
     return {each.name: each for each in found}
 
 
-def declared(*, with_tests: bool) -> list[Requirement]:
-    """Return what pyproject.toml asks for."""
+def declared(group: str | None) -> list[Requirement]:
+    """Return what pyproject.toml asks for, with a group beside that which builds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
-    asked = project["project"]["dependencies"] + groups["build"] + (groups["test"] if with_tests else [])
+    asked = project["project"]["dependencies"] + groups["build"] + (groups[group] if group else [])
+    if group == "interop":
+        asked += project["project"]["optional-dependencies"]["instruments"]
     return [Requirement(each) for each in asked]
 
 
-@pytest.mark.parametrize(("name", "with_tests"), [("run.txt", False), ("test.txt", True)])
-def test_every_dependency_is_pinned_within_its_bounds(name: str, with_tests: bool) -> None:
+@pytest.mark.parametrize(("name", "group"), [("run.txt", None), ("test.txt", "test"), ("interop.txt", "interop")])
+def test_every_dependency_is_pinned_within_its_bounds(name: str, group: str | None) -> None:
     locked = pins(name)
-    for each in declared(with_tests=with_tests):
+    for each in declared(group):
         (pin,) = locked[each.name].specifier
         assert pin.operator == "=="
         assert each.specifier.contains(pin.version), f"{each} is locked to {pin.version}"
 
 
-def test_tests_run_with_the_versions_of_the_demo() -> None:
-    assert pins("run.txt").items() <= pins("test.txt").items()
+@pytest.mark.parametrize("name", ["test.txt", "interop.txt"])
+def test_tests_run_with_the_versions_of_the_demo(name: str) -> None:
+    run, own = pins("run.txt"), pins(name)
+    assert {each: pin.specifier for each, pin in run.items()} == {each: own[each].specifier for each in run}
 
 
-@pytest.mark.parametrize("name", ["run.txt", "test.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "test.txt", "interop.txt"])
 def test_locks_name_no_index(name: str) -> None:
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     assert not re.search(r"://|index-url|find-links|trusted-host", text)

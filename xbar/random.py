@@ -49,6 +49,9 @@ class Purpose(IntEnum):
     WRITE_NOISE = 19
     LIFETIME = 20
     SPECTRAL_NOISE = 21
+    CONVERTER_ERRORS = 22
+    CONVERTER_NOISE = 23
+    FORMING_VOLTAGE = 30
 
 
 def event(sample: ArrayLike, node: int, position: ArrayLike) -> NDArray[np.uint64]:

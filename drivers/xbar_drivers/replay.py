@@ -15,7 +15,7 @@ from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 from xbar.errors import FormatError, InputError
 from xbar.trace.reader import Trace, open_trace
-from xbar_drivers.replay_cursor import ReplayCursor
+from xbar.trace.replay_cursor import ReplayCursor
 
 
 class ReplayDriver(Driver):

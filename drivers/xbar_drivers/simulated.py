@@ -1,4 +1,4 @@
-"""The simulated array as a driver: physics of a device card, wires, ideal but coarse converters."""
+"""The simulated array as a driver: physics of a device card, wires, converters."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -11,11 +11,13 @@ from threadpoolctl import ThreadpoolController
 from xbar.array.ageing import ROOM_TEMPERATURE, Conditions
 from xbar.array.device import gpu
 from xbar.array.movable_cells import Train
-from xbar.array.product import Periphery
+from xbar.array.nonlinear_product import IvWay
+from xbar.array.periphery import Periphery
 from xbar.array.simulated_arrays import SimulatedArrays
 from xbar.array.wired_noise import WireNoise
-from xbar.bench.capabilities import Capabilities, Effect, Identity, Timings
+from xbar.bench.capabilities import Capabilities, Identity, Timings
 from xbar.bench.driver import Driver, DriverState, Unsafe
+from xbar.bench.operation import OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, Unselected, VectorConfig
 from xbar.bench.status import Status
@@ -24,25 +26,16 @@ from xbar.circuit.wires import Wires
 from xbar.devices.card import SWITCHES, DeviceCard
 from xbar.devices.card_file import load_card
 from xbar.devices.validity import Outside
-from xbar.errors import FormatError, InputError, UnknownNameError, Unsupported
+from xbar.errors import FormatError, InputError, Unsupported
 from xbar.periphery.converter import Converter
+from xbar.periphery.converter_bank import ConverterBank
+from xbar.periphery.real_converters import RealConverters
 from xbar.random import SEED_MAX
 from xbar.units import show
+from xbar_drivers.simulated_effects import WIRES, SimulatedEffects, asked_converters, effects_on
 
 if TYPE_CHECKING:
     from xbar.circuit.bias_scheme import BiasScheme
-
-CONVERTERS = ("dac", "adc")
-"""Effects of the periphery, switched like those of the card."""
-
-WIRES = "ir_drop"
-"""Effect of the wires, switched like those of the card."""
-
-NOISE_WAYS = {
-    "output": "drawn at the end of each bit line: an approximation",
-    "exact": "of each cell, exactly through the wires",
-}
-"""What `wire_noise` means, for the report."""
 
 SCHEMES: dict[Unselected, "BiasScheme"] = {
     Unselected.GROUND: "ground",
@@ -73,6 +66,8 @@ class SimulatedDriver(Driver):
         seed: number of the chip, 0 to 2**48 - 1.
         dac_bits: bits of the input converters, 2 to 16.
         adc_bits: bits of the output converters, 2 to 16.
+        converters: what is not ideal about converters: `RealConverters`, or nested values in SI units and LSB by the
+            names of its fields; None: nothing.
         only: names of the effects to apply; None applies all.
         without: names of the effects to leave out.
         dtype: "float64" for exact products, "float32" for fast ones.
@@ -86,6 +81,9 @@ class SimulatedDriver(Driver):
         wire_noise: read noise of products behind wires: "output", one draw for each bit line, whose spread is 2 / 8 /
             27 % too large where wires take 6 / 19 / 53 % of the signal; or "exact", one for each cell, with the whole
             circuit solved for every vector: a thousand times slower.
+        iv: how products take cells of an I-V law: "linear", as conductances at the read voltage, or "exact", by the
+            law: 25 to 45 times slower for large batches, behind wires some thousand times, with the read noise of each
+            cell. It matters for cards that have such a law; readings of cells always follow it.
 
     """
 
@@ -101,6 +99,7 @@ class SimulatedDriver(Driver):
         seed: int = 0,
         dac_bits: int = 8,
         adc_bits: int = 8,
+        converters: RealConverters | Mapping[str, Any] | None = None,
         only: Iterable[str] | None = None,
         without: Iterable[str] = (),
         dtype: str = "float64",
@@ -108,6 +107,7 @@ class SimulatedDriver(Driver):
         device: str = "cpu",
         wires: str | Mapping[str, float] | None = None,
         wire_noise: str = "output",
+        iv: str = "linear",
         temperature: float = ROOM_TEMPERATURE,
         outside: Outside = "refuse",
     ) -> None:
@@ -126,17 +126,25 @@ class SimulatedDriver(Driver):
         if not 0 <= seed <= SEED_MAX:
             raise InputError(f"seed {seed} is outside 0 to {SEED_MAX}; choose one inside")
         self._whole_card = card if isinstance(card, DeviceCard) else load_card(card)
-        self._on = _effects_on(only, without)
-        bits = {name: width if name in self._on else None for name, width in (("dac", dac_bits), ("adc", adc_bits))}
-        periphery = Periphery(bits["dac"], bits["adc"], dtype == "float64", seed)
+        on = effects_on(only, without)
+        bits = {name: width if name in on else None for name, width in (("dac", dac_bits), ("adc", adc_bits))}
         for width in (dac_bits, adc_bits):
             Converter(width)  # raises for a number of bits that cannot be
-        self._wires = _wires(wires) if WIRES in self._on else None
-        self._asked_wires, self._wire_noise = wires, _wire_noise(wire_noise, wires, device)
-        self._card = self._whole_card.only([name for name in SWITCHES if name in self._on])
+        asked = asked_converters(converters)
+        real = asked.only(on)
+        periphery = Periphery(bits["dac"], bits["adc"], dtype == "float64", seed, None if real.is_ideal else real)
+        if periphery.plan is not None:
+            ConverterBank(periphery.plan, 0, rows, cols)  # raises for errors that such converters cannot have
+        named = _wires(wires)
+        self._wires, self._wire_noise = named if WIRES in on else None, _wire_noise(wire_noise, wires, device)
+        self._iv = _iv(iv, device)
+        self._card = self._whole_card.only([name for name in SWITCHES if name in on])
         self._conditions = Conditions(float(temperature), outside)
         self._card.check_valid(temperature=self._conditions.temperature, outside=outside)
         self._periphery, self._threads, self._timings = periphery, threads, Timings()
+        self._effects = SimulatedEffects(
+            self._whole_card, periphery, asked, on, self._conditions.temperature, named, self._wire_noise, self._iv
+        )
         self._geometry = (arrays, rows, cols)
         self._pool: Executor | None = None
         self._vectors = 0
@@ -159,7 +167,7 @@ class SimulatedDriver(Driver):
         self._arrays = SimulatedArrays(
             arrays, rows, cols, self._card, self._periphery, self._device, self._wires, self._conditions
         )
-        self._arrays.wire_noise = self._wire_noise
+        self._arrays.wire_noise, self._arrays.iv = self._wire_noise, self._iv
         self._blas = ThreadpoolController()
         if self._threads > 1:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="xbar-array")
@@ -173,42 +181,14 @@ class SimulatedDriver(Driver):
             current_max=current,
             conductance_range=(self._card.g_min, self._card.g_max),
             dac_bits=self._periphery.dac_bits,
-            adc_bits=self._periphery.adc_bits,
+            adc_bits=self._periphery.output_bits,
             native=frozenset(verbs),
             unselected=frozenset(SCHEMES),
             parallel_sense=cols,
-            effects=self._effects(),
+            effects=self._effects.report(),
             timings=self._timings,
         )
         return Identity("simulated", f"sim:{self._card.name}", serial=str(self._periphery.seed))
-
-    def _effects(self) -> tuple[Effect, ...]:
-        laws = dict(self._whole_card.laws())
-        bits = {"dac": self._periphery.dac.bits, "adc": 0 if self._periphery.adc is None else self._periphery.adc.bits}
-        laws |= {name: f"{width} bits, ideal steps" for name, width in bits.items()}
-        found = []
-        for name in (*SWITCHES, *CONVERTERS):
-            if name not in self._on:
-                found.append(Effect(name, "skipped", "switched off by the caller"))
-            elif name not in laws:
-                found.append(Effect(name, "skipped", f"card {self._card.name!r} has no such law"))
-            else:
-                found.append(Effect(name, "applied", laws[name] + self._restriction(name)))
-        return (*found, self._wire_effect())
-
-    def _restriction(self, name: str) -> str:
-        """Return what else is to be said of an effect that is applied."""
-        if name == "iv_nonlinearity":
-            return "; in readings of cells; unsupported in products: linearised at the read voltage"
-        return f"; at {show(self._conditions.temperature, 'K')}" if name == "temperature" else ""
-
-    def _wire_effect(self) -> Effect:
-        if self._asked_wires is None:
-            return Effect(WIRES, "skipped", "no wires are named: ideal ones")
-        if self._wires is None:
-            return Effect(WIRES, "skipped", "switched off by the caller")
-        ohm = ", ".join(f"{name} {show(value, 'ohm')}" for name, value in wire_values(self._wires).items())
-        return Effect(WIRES, "applied", f"exact circuit, {ohm}; read noise {NOISE_WAYS[self._wire_noise]}")
 
     def close(self) -> None:
         """Stop the threads."""
@@ -234,10 +214,12 @@ class SimulatedDriver(Driver):
             "seed": p.seed,
             "dac_bits": p.dac_bits,
             "adc_bits": p.adc_bits,
+            "converters": None if p.real is None else p.real.to_dict(),
             "dtype": "float64" if p.exact else "float32",
             "device": "cpu" if self._device is None else self._device.name,
             "wires": None if self._wires is None else wire_values(self._wires),
             "wire_noise": self._wire_noise,
+            "iv": self._iv,
             "temperature": self._conditions.temperature,
             "outside": self._conditions.outside,
             "device_laws": {name: law for name, law in self._card.laws() if name not in SWITCHES},
@@ -294,10 +276,42 @@ class SimulatedDriver(Driver):
         outputs = np.asarray(config.output_range, np.float64)
         outputs = np.broadcast_to(outputs[:, None] if outputs.ndim == 1 else outputs, (k, cols))
         # One BLAS thread: blocks of tiles are too small to gain from more, and our own threads share the work.
+        clipped = None if self._periphery.real is None else np.empty((k, batch, cols), np.bool_)
         with self._blas.limit(limits=1, user_api="blas"):
-            codes, step = self._arrays.multiply(arrays, voltages, inputs, outputs, events, self._pool)
-        self._arrays.clock += batch * self._timings.product
-        return VectorReadings(codes, step, np.zeros((k, cols)), self._overrange(codes))
+            codes, step = self._arrays.multiply(arrays, voltages, inputs, outputs, events, self._pool, clipped)
+        self._arrays.clock += self._seconds(batch)
+        status = self._overrange(codes) if clipped is None else _flags(clipped)
+        if self._asks_too_much(voltages, inputs):
+            status = status | self._cut_inputs(voltages, inputs)
+        return VectorReadings(codes, step, np.zeros((k, cols)), status)
+
+    def retrace(self, request: Request) -> None:
+        """Do an operation again; of products the clock and the numbers of input vectors alone move on."""
+        if request.kind is not OperationKind.MVM or request.voltages is None:
+            super().retrace(request)
+            return
+        batch = request.voltages.shape[1]
+        self._vectors += batch if request.events is None else 0
+        self._arrays.clock += self._seconds(batch)
+
+    def _seconds(self, batch: int) -> float:
+        """Return how long so many input vectors take [s]."""
+        return batch * self._timings.product * self._planes
+
+    @property
+    def _planes(self) -> int:
+        """Get the conversions of one input vector."""
+        return 1 if self._periphery.plan is None else len(self._periphery.plan.weights)
+
+    def _asks_too_much(self, voltages: NDArray[Any], ranges: NDArray[np.float64]) -> bool:
+        """Return whether any voltage may lie beyond the largest code of its array: asked at every product."""
+        return bool(voltages.size) and max(voltages.max(), -voltages.min()) > ranges.min()
+
+    def _cut_inputs(self, voltages: NDArray[Any], ranges: NDArray[np.float64]) -> NDArray[np.uint32]:
+        """Flag the arrays of which a word line got less than was asked for, beyond the largest input code."""
+        top = self._periphery.dac.code_max
+        over = np.abs(voltages).max(axis=(1, 2)) > ranges * ((top + 0.5) / top)
+        return np.where(over, np.uint32(Status.INPUT_OVERRANGE), np.uint32(0)).astype(np.uint32)[:, None, None]
 
     def _overrange(self, codes: NDArray[Any]) -> NDArray[np.uint32]:
         """Flag the bit lines of which at least one code of this batch stands at the end of the range."""
@@ -352,6 +366,13 @@ class SimulatedDriver(Driver):
         self._arrays.wait(seconds)
 
 
+def _flags(clipped: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Flag every conversion that clipped; one zero where none did."""
+    if not clipped.any():
+        return np.zeros((1, 1, 1), np.uint32)
+    return np.where(clipped, np.uint32(Status.OVERRANGE), np.uint32(0)).astype(np.uint32)
+
+
 def _check_geometry(arrays: int, rows: int, cols: int) -> None:
     for name, value, largest in (("arrays", arrays, 65536), ("rows", rows, 8192), ("cols", cols, 8192)):
         if not 1 <= value <= largest:
@@ -392,21 +413,16 @@ def _wire_noise(asked: str, wires: object, device: str) -> WireNoise:
     return exact if asked == "exact" else "output"
 
 
+def _iv(asked: str, device: str) -> IvWay:
+    if asked not in get_args(IvWay):
+        raise InputError(f"iv {asked!r} is not known; choose {' or '.join(get_args(IvWay))}")
+    if asked == "exact" and device == "gpu":
+        raise Unsupported("products of non-linear cells (iv 'exact') run on the CPU alone; leave the device out")
+    exact: IvWay = "exact"
+    return exact if asked == "exact" else "linear"
+
+
 def _wires(wires: str | Mapping[str, float] | None) -> Wires | None:
     if wires is None:
         return None
     return parse_wires(wires) if isinstance(wires, str) else wires_of(wires)
-
-
-def _names(names: Iterable[str]) -> set[str]:
-    # One name instead of a list of names would be read letter by letter.
-    return {names} if isinstance(names, str) else set(names)
-
-
-def _effects_on(only: Iterable[str] | None, without: Iterable[str]) -> set[str]:
-    known = (*SWITCHES, *CONVERTERS, WIRES)
-    kept, left = set(known) if only is None else _names(only), _names(without)
-    for name in sorted(kept | left):
-        if name not in known:
-            raise UnknownNameError(f"effect {name!r} is not known; known are {', '.join(known)}")
-    return kept - left

@@ -26,11 +26,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import xbar
-from xbar.bench.cell_life import CellFlag
-from xbar.bench.crossbar import Crossbar
 from xbar.bench.settings import Unselected
+from xbar.devices.card import DeviceCard
 from xbar.figures import style
-from xbar.programming.write_settings import WriteVerify
+from xbar.programming.form_cells import form_cells
+from xbar.programming.form_settings import FormCells
+from xbar.programming.write_settings import Staircase, WriteVerify
 from xbar.units import show
 
 
@@ -47,21 +48,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     offer_pulses(parser)
     args = parser.parse_args(argv)
     card = xbar.load_card(args.card)
-    asked = {"start": args.first, "step": args.step, "stop": args.last}
-    stairs = WriteVerify.for_device(write_pulses(card), band=1.0).set
-    stairs = replace(stairs, **{name: value for name, value in asked.items() if value is not None})
-    target = args.target or (card.g_min + card.g_max) / 2
-    width = args.width or write_pulses(card).width
-    pulses = [
-        xbar.Pulse(volts, width, current_limit=args.current_limit, unselected=Unselected(args.unselected))
-        for volts in stairs.voltages().tolist()
-    ]
+    settings = FormCells(
+        args.target or (card.g_min + card.g_max) / 2,
+        ramp(card, {"start": args.first, "step": args.step, "stop": args.last}),
+        args.width or write_pulses(card).width,
+        args.current_limit,
+        read=xbar.ReadConfig(voltage=card.read_voltage, repeat=4),
+        max_pulses=1000,
+        unselected=Unselected(args.unselected),
+    )
+    count, worst = len(settings.ramp.voltages()), abs(settings.ramp.stop)
     with open_lab(args) as bench:
-        what = f"{bench.capabilities.rows * bench.capabilities.cols} cells, at most {len(pulses)} pulses each"
-        confirm(args, bench, what, abs(stairs.stop), args.current_limit)
-        formed_at, conductance = form(bench[0], pulses, target, xbar.ReadConfig(voltage=card.read_voltage, repeat=4))
-        if bench.chip is not None:
-            bench.chip.flag(0, np.argwhere(np.isfinite(formed_at)), CellFlag.FORMED)
+        what = f"{bench.capabilities.rows * bench.capabilities.cols} cells, at most {count} pulses each"
+        confirm(args, bench, what, worst, args.current_limit)
+        report = form_cells(bench[0], settings)
+    formed_at, conductance = report.formed_at, report.conductance
     pulsed = formed_at[formed_at > 0]
     rows = [["conducted before", share(int((formed_at == 0).sum()), formed_at.size)]]
     rows += [["formed", share(pulsed.size, formed_at.size)]]
@@ -77,21 +78,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 Floats = NDArray[np.float64]
 
 
-def form(crossbar: Crossbar, pulses: list[xbar.Pulse], target: float, config: xbar.ReadConfig) -> tuple[Floats, Floats]:
-    """Return the forming voltage of each cell [V], 0 where it conducted before, NaN where it never did; and G [S]."""
-    conductance = crossbar.read_all(config).conductance.mean(axis=1)
-    conductance = conductance.reshape(crossbar.capabilities.rows, crossbar.capabilities.cols)
-    formed_at = np.where(conductance >= target, 0.0, np.nan)
-    for pulse in pulses:
-        left = np.argwhere(np.isnan(formed_at))
-        if not len(left):
-            break
-        crossbar.pulse(left, pulse)
-        found = crossbar.read(left, config).conductance.mean(axis=1)
-        where = (left[:, 0], left[:, 1])
-        conductance[where] = found
-        formed_at[where] = np.where(found >= target, abs(pulse.voltage), np.nan)
-    return formed_at, conductance
+def ramp(card: DeviceCard, asked: dict[str, float | None]) -> Staircase:
+    """Return the amplitudes: those of the card's law of forming, else of its SET pulses, but for what was asked for."""
+    law = FormCells.for_card(card).ramp if card.forming is not None else None
+    stairs = law or WriteVerify.for_device(write_pulses(card), band=1.0).set
+    return replace(stairs, **{name: value for name, value in asked.items() if value is not None})
 
 
 def draw(formed_at: Floats, conductance: Floats) -> Figure:

@@ -34,6 +34,7 @@ def arguments(text: str | None, card: str, size: str) -> argparse.ArgumentParser
     parser.add_argument("--seed", type=int, default=0, help="number of the simulated chip, and of random patterns [0]")
     parser.add_argument("--chip", type=Path, help="file that keeps the cells from bench to bench (.h5)")
     parser.add_argument("--trace", type=Path, help="log every operation in this file (.h5); a rack needs it")
+    parser.add_argument("--resume", type=Path, help="go on with what was cut off, from its trace (.h5), into --trace")
     parser.add_argument("--figure", type=Path, help="draw into this file (.png or .svg)")
     parser.add_argument("--yes", action="store_true", help="write real cells without asking")
     parser.add_argument("--force", action="store_true", help="rename a trace or figure of that name, do not refuse")
@@ -71,12 +72,12 @@ def open_lab(args: argparse.Namespace) -> Bench:
         check_figure_path(args.figure, args.force)  # before anything is measured
     if args.bench != "sim":
         chip = None if args.bench.startswith("replay:") else args.chip
-        return xbar.open_bench(args.bench, record=args.trace, force=args.force, chip=chip)
+        return xbar.open_bench(args.bench, record=args.trace, resume=args.resume, force=args.force, chip=chip)
     kept = None if args.chip is None else open_chip(args.chip)
     options = {"card": args.card}
     if kept is None or kept.state is None:  # a chip that is kept knows its own size and seed
         options |= {"rows": args.size[0], "cols": args.size[1], "seed": args.seed}
-    return xbar.open_bench("sim", record=args.trace, force=args.force, chip=kept, **options)
+    return xbar.open_bench("sim", record=args.trace, resume=args.resume, force=args.force, chip=kept, **options)
 
 
 def write_pulses(card: DeviceCard) -> WriteConditions:

@@ -23,6 +23,7 @@ from xbar.devices.temperature import BOLTZMANN, Temperature
 from xbar.devices.validity import ExtrapolationWarning
 from xbar.devices.variation import Variation
 from xbar.errors import InputError
+from xbar.periphery.real_converters import EFFECTS as ERRORS
 
 G = 40e-6
 
@@ -248,6 +249,6 @@ def test_every_law_can_be_switched_off(benches: Any) -> None:
         np.testing.assert_allclose(benches.read(bench), targets, rtol=1e-9)
     with benches("generic_all") as bench:
         states = {effect.name: effect.state for effect in bench.capabilities.effects}
-        assert {name for name, state in states.items() if state != "applied"} == {"ir_drop"}
+        assert {name for name, state in states.items() if state != "applied"} == {"ir_drop", *ERRORS}
         bench.pulse(0, benches.cells(bench), Pulse(1.5, 1e-6))
         assert set(bench.settings["device_laws"]) == {"pulse_response", "write"}

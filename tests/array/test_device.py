@@ -8,7 +8,8 @@ import pytest
 
 import xbar
 from xbar.array.device import Device, DeviceProduct, gpu
-from xbar.array.product import ArrayProduct, Periphery
+from xbar.array.periphery import Periphery
+from xbar.array.product import ArrayProduct
 from xbar.errors import Unsupported
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from xbar.array.exact_grid import SQUARES_LIMIT, grid_step, mean_bits, snap, snap_variance
-from xbar.array.product import BLOCK, ArrayProduct, Periphery
+from xbar.array.periphery import Periphery
+from xbar.array.product import BLOCK, ArrayProduct
 from xbar.errors import InputError
 from xbar.periphery import converter_kernel as kernel
 from xbar.periphery.converter import adc_codes, dac_codes, squares

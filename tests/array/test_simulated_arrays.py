@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import xbar.array.simulated_arrays as module
-from xbar.array.product import Periphery
+from xbar.array.periphery import Periphery
 from xbar.array.simulated_arrays import SimulatedArrays
 from xbar.devices.card_file import load_card
 from xbar.devices.stuck_cells import StuckCells
@@ -167,6 +167,21 @@ def test_readings_have_the_white_noise_of_the_card() -> None:
     n = 5000
     _, current = simulated.read(0, np.array([[1, 0]]), np.full((1, n), 0.2), 1e-5)
     z = (current / 0.2 / 40e-6 - 1) / 0.005
+    assert abs(z.mean()) < 5 / n**0.5
+    assert abs(z.var() - 1) < 5 * (2 / n) ** 0.5
+
+
+def test_a_small_cell_beside_large_ones_is_read_with_its_own_noise() -> None:
+    """Readings are dominated by one cell: their variance is that of the law, not of a grid below the largest cell."""
+    card = load_card("generic").only(["read_noise"])
+    simulated = SimulatedArrays(1, 128, 1, card, Periphery(seed=3))
+    targets = np.full((128, 1), 100e-6)
+    targets[7] = 1e-6
+    simulated.program(0, targets, 0.0)
+    n = 20_000
+    _, current = simulated.read(0, np.array([[7, 0]]), np.full((1, n), 0.2), 1e-5)
+    z = (current / 0.2 / 1e-6 - 1) / 0.005
+    # Five standard errors: a false alarm in 1.7 million.
     assert abs(z.mean()) < 5 / n**0.5
     assert abs(z.var() - 1) < 5 * (2 / n) ** 0.5
 

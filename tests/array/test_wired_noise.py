@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from xbar.array.product import ArrayProduct, Periphery
+from xbar.array.periphery import Periphery
+from xbar.array.product import ArrayProduct
 from xbar.array.wired_noise import WiredNoiseProduct
 from xbar.circuit import Wires, effective_operator
 from xbar.circuit.read_noise import NoiseStream, noisy_currents

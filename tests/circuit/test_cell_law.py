@@ -111,6 +111,9 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: PooleFrenkel(-1.0), "b sqrt"),
     (lambda: PooleFrenkel(80.0, limit=1.0), "b sqrt"),
     (lambda: Polynomial((0.0, -0.25), limit=2.0), "turns at 1.155 V; lower the limit"),
+    (lambda: Sinh("0.1"), "v0 of a sinh law is '0.1'; give a number in V"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: Polynomial(0.3), "give coefficients"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: Series(Sinh(0.1), 50.0), "the access device is 50.0; give a law of cells"),
     (lambda: Polynomial((float("nan"),)), "finite"),
 ]
 

@@ -241,6 +241,21 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: effective_operator(np.ones((2, 2)), Wires(1, 1)).with_tiles([0], np.ones((1, 2, 2))), "not tiles"),
     (lambda: effective_operator(np.ones((2, 2, 2)), Wires(1, 1)).with_tiles([2], np.ones((1, 2, 2))), "0 to 1 exist"),
     (lambda: effective_operator(np.ones((2, 2, 2)), Wires(1, 1)).with_tiles([1], np.ones((1, 2, 3))), "shape"),
+    (lambda: effective_operator("hello", Wires(1, 1)), "conductances are 'hello'; give an array of real numbers"),
+    (lambda: effective_operator([[1.0, 2.0], [3.0]], Wires(1, 1)), "conductances are"),
+    (lambda: effective_operator(np.ones((2, 2)) + 0j, Wires(1, 1)), "real numbers"),
+    (lambda: effective_operator(np.ma.masked_equal([[1e-5, 0.0]], 0.0), Wires(1, 1)), "masked in 1 places"),
+    (lambda: effective_operator(np.ones((2, 2)), 1.0), "wires are 1.0; give a Wires"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: effective_operator(np.ones((2, 2)), Wires(1, 1), "driven"), "give a Boundary"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: effective_operator(np.ones((2, 2)), Wires(1, 1), dtype="junk"), "type 'junk'"),
+    (lambda: Boundary(left=3), "ends of one side are 3"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: biased("0.5 V"), "volts of an end 'biased' are '0.5 V'"),
+    (lambda: effective_operator(np.ones((2, 2)), Wires(1, 1)).currents("a"), "inputs are 'a'"),
+    (lambda: effective_operator(np.ones((2, 2)), Wires(1, 1)).currents(np.ones((1, 2)) * 1j), "real numbers"),
+    (
+        lambda: gradients(effective_operator(np.ones((2, 2)), Wires(1, 1)), np.ones((1, 2)), np.full((1, 2), np.nan)),
+        "NaN",
+    ),
     (
         lambda: gradients(effective_operator(np.ones((2, 2, 2)), Wires(1, 1)), np.ones((1, 2)), np.ones((1, 2))),
         "one array",
@@ -262,6 +277,40 @@ def test_more_memory_than_the_machine_has_is_refused(monkeypatch: pytest.MonkeyP
         op.node_voltages(np.zeros((100, 4)))
     with pytest.raises(InputError, match="GiB"):
         solve(op.g, op.wires, np.zeros((100, 4)))
+
+
+def test_cells_beyond_the_memory_are_refused_before_anything_is_made() -> None:
+    """The view declares 10^12 cells and holds one."""
+    g = np.broadcast_to(1e-5, (10**6, 10**6))
+    for call in (lambda: effective_operator(g, Wires(1, 1)), lambda: solve(g, Wires(1, 1), np.zeros((1, 10**6)))):
+        with pytest.raises(InputError, match=r"arrays of 1e\+12 cells need 2.98e\+04 GiB"):
+            call()
+    with pytest.raises(InputError, match=r"1e\+13 inputs need"):
+        effective_operator(np.ones((2, 2)), Wires(1, 1)).currents(np.broadcast_to(0.1, (10**13, 2)))
+
+
+def test_a_batch_without_vectors_gives_no_vectors() -> None:
+    op = effective_operator(np.ones((3, 2)), Wires(1.0, 1.0))
+    assert op.currents(np.zeros((0, 3))).shape == (0, 2)
+    assert [nodes.shape for nodes in op.node_voltages(np.zeros((0, 3)))] == [(0, 3, 2)] * 2
+
+
+def test_no_changed_tile_changes_nothing() -> None:
+    op = effective_operator(np.ones((2, 3, 2)), Wires(1.0, 1.0))
+    assert op.with_tiles([], np.zeros((0, 3, 2))) is op
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (7, 3)])
+def test_a_current_from_end_to_end_of_a_bit_line_does_not_hide_the_cells(shape: tuple[int, int]) -> None:
+    """1.5 kA flow through the bit line, 1e-5 A through its cells: what both ends sense together is of the cells."""
+    g = cells(*shape)
+    lines = Boundary(left=biased(0.2), top=sensed(0.3), bottom=sensed(0.0))
+    found = effective_operator(g, Wires(0.0, 6e-5), lines)
+    across = 0.2 - 0.3 * (1 - np.arange(1, shape[0] + 1) / (shape[0] + 1))  # equal segments divide the 0.3 V
+    expected = g.T @ across
+    assert np.abs(found.offset - expected).max() <= 1e-7 * np.abs(expected).max()  # cells hardly load the line
+    by_nodes = np.subtract(*found.node_voltages(np.zeros((1, shape[0]))))[0]
+    assert np.abs(found.offset - (g * by_nodes).sum(0)).max() <= 1e-14 * np.abs(found.offset).max()
 
 
 def test_dissection_takes_no_broken_wires() -> None:

@@ -174,6 +174,9 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: solve(cells(3, 3), Wires(1, 1), np.ones((0, 3))), "no vector"),
     (lambda: solve(cells(3, 3), Wires(1, 1), np.ones((1, 3)), tolerance=0.0), "tolerance 0"),
     (lambda: solve(cells(3, 3), Wires(1, 1), np.ones((1, 3)), max_iterations=0), "0 iterations"),
+    (lambda: solve(cells(3, 3), Wires(1, 1), np.ones((1, 3)), iv="sinh"), "`iv` is 'sinh'; give a law of cells"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: solve(cells(3, 3), Wires(1, 1), np.ones((1, 3)), iv=Sinh), "give a law of cells"),  # type: ignore[arg-type]  # bad on purpose
+    (lambda: solve(cells(3, 3), Wires(1, 1), "volts"), "inputs are 'volts'"),
     (lambda: solve(-cells(3, 3), Wires(1, 1), np.ones((1, 3))), "conductance of cell"),
 ]
 

@@ -70,14 +70,19 @@ def test_example_of_a_bench_file_opens(tmp_path: Path) -> None:
 
 
 def test_every_key_of_the_bench_file_is_documented() -> None:
-    from xbar.bench import bench_file
+    from xbar.bench import bench_file, converter_section
 
     page = read_page(BENCH)
-    for section in ("geometry", "converters", "wires", "limits", "sample"):
-        model = f"_{section.title()}"
-        for key in getattr(bench_file, model).model_fields:
-            assert re.search(rf"^\| `\[{section}\]`[^|]*`{key}`", page, re.MULTILINE), f"[{section}] {key}"
-    models = [vars(bench_file)[name].model_fields for name in ("_OneDriver", "_SeveralDrivers", "_NamedDriver")]
+    sections = {name: getattr(bench_file, f"_{name.title()}") for name in ("geometry", "wires", "limits", "sample")}
+    sections["converters"] = converter_section.ConverterSection
+    for name in ("dac", "sense", "adc"):
+        sections[f"converters.{name}"] = getattr(converter_section, f"_{name.title()}")
+    for section, model in sections.items():
+        for key in model.model_fields:
+            assert re.search(rf"^\| `\[{re.escape(section)}\]`[^|]*`{key}`", page, re.MULTILINE), f"[{section}] {key}"
+    models = [
+        vars(bench_file)[name].model_fields for name in ("_OneDriver", "_SeveralDrivers", "_NamedDriver", "_Placement")
+    ]
     for name, field in (item for fields in models for item in fields.items()):
         assert any(text in page for text in (f"`{field.alias or name}`", f"`[{name}]`", f"`[[{name}]]`")), name
 

@@ -16,6 +16,7 @@ from xbar.bench.bench import Bench
 from xbar.bench.capabilities import Identity
 from xbar.bench.driver import Driver, Unsafe
 from xbar.bench.limits import Limits
+from xbar.bench.operation import Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.registry import make_driver
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
@@ -29,6 +30,9 @@ from xbar_drivers.simulated import SimulatedDriver
 PLUGIN = Path(__file__).resolve().parents[1] / "data" / "plugin_board"
 
 
+REAL = {"adc": {"gain_sigma": 0.02, "noise": 0.3}, "dac": {"gain_sigma": 0.01}, "sense": {"offset_sigma": 1e-8}}
+
+
 class TestSimulated(DriverTests):
     address = "sim"
 
@@ -40,8 +44,10 @@ class TestSimulated(DriverTests):
             {"card": "generic", "dtype": "float32"},
             {"card": "pcm", "dtype": "float32"},
             {"card": "pcm", "without": ["adc"]},
+            {"card": "pcm", "converters": REAL},
+            {"card": "pcm", "converters": {"bit_serial": "twos-complement", "range_factor": 2.0}, "adc_bits": 12},
         ],
-        ids=["generic", "pcm", "generic-float32", "pcm-float32", "pcm-amperes"],
+        ids=["generic", "pcm", "generic-float32", "pcm-float32", "pcm-amperes", "pcm-converters", "pcm-serial"],
     )
     def _options(self, request: pytest.FixtureRequest) -> None:
         self.options: Mapping[str, Any] = request.param
@@ -243,6 +249,22 @@ class OtherEachTime(Product):
         return replace(found, codes=found.codes + np.int8(self.calls % 2))
 
 
+class OtherSettings(Wrong):
+    opened = 0
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "opened": OtherSettings.opened}
+
+    def open(self) -> Identity:
+        OtherSettings.opened += 1
+        return super().open()
+
+
+class Forgets(Wrong):
+    def retrace(self, request: Request) -> None:
+        """Leave the arrays as they are."""
+
+
 class FillsNan(Wrong):
     def program(self, array: int, targets: NDArray[np.float64]) -> None:
         super().program(array, np.nan_to_num(targets, nan=float(np.nanmax(targets))))
@@ -279,6 +301,8 @@ BAD: list[tuple[type[Wrong], str, tuple[Any, ...]]] = [
     (Offset, "test_mvm_of_zero_volts_is_zero", ()),
     (OtherEachTime, "test_mvm_does_not_depend_on_the_batch", ()),
     (FillsNan, "test_program_leaves_nan_alone", ()),
+    (OtherSettings, "test_resume", ()),
+    (Forgets, "test_resume", ()),
 ]
 
 

@@ -16,6 +16,7 @@ from xbar.bench.status import Status
 from xbar.devices.card import SWITCHES
 from xbar.devices.card_file import load_card
 from xbar.errors import FileError, InputError, LimitError, UnknownNameError, Unsupported
+from xbar.periphery.real_converters import EFFECTS as ERRORS
 from xbar_drivers.simulated import SimulatedDriver
 
 ROWS, COLS = 20, 12
@@ -118,10 +119,12 @@ def test_settings_hold_what_makes_the_chip_again() -> None:
             "seed": 9,
             "dac_bits": 8,
             "adc_bits": None,
+            "converters": None,
             "dtype": "float32",
             "device": "cpu",
             "wires": None,
             "wire_noise": "output",
+            "iv": "linear",
             "temperature": 300.0,
             "outside": "refuse",
             "device_laws": {},
@@ -139,7 +142,7 @@ def test_every_effect_is_accounted_for() -> None:
         notes = {effect.name: effect.note for effect in bench.capabilities.effects}
         applied = {"programming_error", "stuck_cells", "dac", "adc"}
         assert states(bench) == {
-            name: "applied" if name in applied else "skipped" for name in (*SWITCHES, "dac", "adc", "ir_drop")
+            name: "applied" if name in applied else "skipped" for name in (*SWITCHES, "dac", "adc", *ERRORS, "ir_drop")
         }
     assert notes["read_noise"] == "switched off by the caller"
     assert notes["drift"] == "card 'generic' has no such law"

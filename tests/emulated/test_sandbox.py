@@ -184,3 +184,15 @@ def test_reset_keeps_variables_and_clears_settings(smu: Any) -> None:
     smu.write("mine = 5 smua.source.levelv=0.5 smua.measure.nplc=10")
     smu.write("reset()")
     assert smu.ask("print(mine, smua.source.levelv, smua.measure.nplc)") == "5.00000e+00\t0.00000e+00\t1.00000e+00"
+
+
+def test_buffers_have_an_end(smu: Any) -> None:
+    """Scripts that make buffers without end get an error; a killed interpreter gives back what it had."""
+    smu.write("keep = {} for k = 1, 9 do keep[k] = smua.makebuffer(500000) end")
+    assert smu.ask("print(errorqueue.next())").startswith("-2.25000e+02\tOut of memory")
+    assert smu.ask("print(#keep)") == "8.00000e+00"
+    assert smu.ask("print(pcall(smua.makebuffer, 10))").startswith("false")
+    smu.write("while true do end")
+    assert smu.ask("print(errorqueue.next())").startswith("-2.86000e+02")
+    assert smu.ask("b = smua.makebuffer(10) smua.measure.v(b) print(b.n)") == "1.00000e+00"
+    assert smu.ask("print(pcall(function() smua.measure.count = 60001 end))") == "false\tParameter too big"

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from xbar.errors import InputError
 from xbar.figures.map_figure import map_figure
+from xbar.mapping.map_network import map_network
 from xbar.mapping.mapped_network import MappedNetwork
 
 
@@ -39,6 +40,14 @@ def test_histogram_counts_the_cells_in_use(mapped: MappedNetwork) -> None:
     """Padding of the last tiles is not counted: two cells for each weight are."""
     (panel,) = (a for a in map_figure(mapped).axes if a.get_ylabel() == "cells")
     assert sum(_heights(panel)) == 2 * sum(m.grid.used() for m in mapped.matrices)
+
+
+@pytest.mark.parametrize("encoding", ["offset", "slices", "digital-offset-slices"])
+def test_cells_in_use_are_those_of_the_encoding(mapped: MappedNetwork, encoding: str) -> None:
+    """One cell for each slice or pair of slices, and those of reference lines beside weights."""
+    other = map_network(mapped.network, mapped.card, tile=mapped.tile, encoding=encoding)
+    (panel,) = (a for a in map_figure(other).axes if a.get_ylabel() == "cells")
+    assert sum(_heights(panel)) == other.to_dict()["cells_used"]
 
 
 def test_use_is_the_share_of_the_array(mapped: MappedNetwork) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import xbar
 from xbar.errors import InputError
-from xbar.mapping import differential_pair
+from xbar.mapping.differential_pair import DifferentialPair
 
 tiles_of_weights = arrays(np.float64, (2, 12, 3), elements=st.floats(-100, 100, allow_subnormal=False))
 
@@ -17,8 +17,9 @@ tiles_of_weights = arrays(np.float64, (2, 12, 3), elements=st.floats(-100, 100, 
 @given(tiles_of_weights, st.floats(0.05, 1.0))
 def test_only_what_is_counted_is_changed(weights: NDArray[np.float64], keep: float) -> None:
     """Weights come back to 1e-12 of their column's range, but for the clipped ones, which end at the range."""
-    coded = differential_pair.encode(weights, 1e-6, 25e-6, keep)
-    back = differential_pair.decode(coded.targets, coded.scale)
+    pair = DifferentialPair(1e-6, 25e-6)
+    coded = pair.encode(weights, keep)
+    back = pair.layout(3).decode(coded.targets, coded.scale)
     largest = (coded.scale * 24e-6)[:, None, :]
     cut = np.abs(weights) > largest * (1 + 1e-12)
     assert coded.clipped == cut.sum()
@@ -31,16 +32,17 @@ def test_a_column_of_mostly_zeros_keeps_its_weights() -> None:
     """Its quantile is 0, which is no range: the largest weight takes the range, and nothing is clipped."""
     weights = np.zeros((1, 20, 2))
     weights[0, 3, 0], weights[0, 4, 1] = 0.01, -5.0
-    coded = differential_pair.encode(weights, 0.0, 25e-6, keep=0.9)
+    pair = DifferentialPair(0.0, 25e-6)
+    coded = pair.encode(weights, keep=0.9)
     assert coded.clipped == 0
     assert coded.targets.max(axis=(0, 1)).tolist() == pytest.approx([25e-6, 0, 0, 25e-6])
-    np.testing.assert_allclose(differential_pair.decode(coded.targets, coded.scale), weights, atol=1e-12)
+    np.testing.assert_allclose(pair.layout(2).decode(coded.targets, coded.scale), weights, atol=1e-12)
 
 
 @pytest.mark.parametrize("keep", [0.0, -0.5, 1.01, float("nan")])
 def test_a_quantile_that_cannot_be_meant(keep: float) -> None:
     with pytest.raises(InputError, match="quantile"):
-        differential_pair.encode(np.ones((1, 2, 2)), 0.0, 1e-5, keep)
+        DifferentialPair(0.0, 1e-5).encode(np.ones((1, 2, 2)), keep)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,6 @@ def test_a_weight_far_beyond_a_tiny_range_is_clipped() -> None:
     """The quantile of the column is the smallest normal number: the one large weight ends at the range."""
     weights = np.full((1, 12, 1), np.finfo(np.float64).tiny)
     weights[0, 0, 0] = 4.0
-    coded = differential_pair.encode(weights, 1e-6, 25e-6, keep=0.5)
+    coded = DifferentialPair(1e-6, 25e-6).encode(weights, keep=0.5)
     assert coded.clipped == 1
     assert (coded.targets[0, :, 0] == 25e-6).all()

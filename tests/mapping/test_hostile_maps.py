@@ -9,9 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
+import xbar
 from xbar.errors import FileError, FormatError
 from xbar.hdf5 import write_text
 from xbar.mapping.map_file import load_map
+from xbar.mapping.mapped_network import MappedNetwork
 
 
 def change_settings(path: Path, change: Callable[[dict[str, Any]], str | None]) -> None:
@@ -47,7 +49,16 @@ INFINITE = float("inf")
         (("tile", [INFINITE, 64]), "infinity"),
         (("tile", [64, 7]), "larger than 64 x 7"),
         (("tile", [-5, 64]), "larger than -5 x 64"),
-        (("encoding", "offset"), "'offset'.*differential"),
+        (("encoding", "pairs"), "'pairs'.*differential"),
+        (("encoding", "offset"), "does not fit|declares"),
+        (("encoding", 7), "7 is not known"),
+        (("encoding", {}), "cannot be"),
+        (("encoding", {"name": "slices", "slices": 10**9, "slice_bits": 2}), "1 to 16 slices"),
+        (("encoding", {"name": "slices", "slices": 2, "slice_bits": 10**9}), "slice of 1000000000 bits"),
+        (("encoding", {"name": "slices", "slices": 16, "slice_bits": 8}), "make up 128 bits"),
+        (("encoding", {"name": "slices", "slices": 1, "slice_bits": 1}), "another encoding"),
+        (("encoding", {"name": "differential", "slices": 1, "slice_bits": 1}), "known are slices"),
+        (("encoding", {"name": "slices", "slices": "4", "slice_bits": 1}), "cannot be"),
         (("matrices", {}), "at most 0 are read"),
         (("matrices", []), "at most 0 are read"),
         (("matrices", 0, "down", INFINITE), "infinity"),
@@ -152,3 +163,32 @@ def test_files_that_are_no_map(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no map", encoding="utf-8")
     with pytest.raises(FileError, match="HDF5"):
         load_map(tmp_path / "text.h5")
+
+
+@pytest.fixture
+def compensated_file(digits_map: MappedNetwork, tmp_path: Path) -> Path:
+    """Return a map in slices, compensated for wires: it says what they leave of each group of bit lines."""
+    path = tmp_path / "c.h5"
+    how: dict[str, Any] = {"tile": (64, 64), "encoding": "slices", "compensate_wires": "1 ohm"}
+    xbar.save_map(xbar.map_network(digits_map.network, digits_map.card, **how), path)
+    return path
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "wires leave"), (0.0, "wires leave"), (None, "left is missing")])
+def test_what_wires_leave_is_checked(compensated_file: Path, value: float | None, word: str) -> None:
+    with h5py.File(compensated_file, "r+") as file:
+        if value is None:
+            del file["matrices/0/left"]
+        else:
+            file["matrices/0/left"][0, 0] = value
+    with pytest.raises(FormatError, match=word):
+        load_map(compensated_file)
+
+
+def test_a_map_of_the_other_schema(map_file: Path) -> None:
+    """A map of pairs does not come as one of the encodings that old versions refuse, nor a newer one as either."""
+    for schema, word in (("xbar-map/2", "has another encoding"), ("xbar-map/3", "is of schema 'xbar-map/3'")):
+        with h5py.File(map_file, "r+") as file:
+            file.attrs["xbar_schema"] = schema
+        with pytest.raises(FormatError, match=word):
+            load_map(map_file)

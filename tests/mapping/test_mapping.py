@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 import xbar
 from xbar.errors import FileError, FormatError, InputError
-from xbar.mapping import differential_pair
 from xbar.mapping.converter_range import RangeRecord, expected_range
-from xbar.mapping.decode_kernel import add_pairs
+from xbar.mapping.decode_kernel import add_lines
+from xbar.mapping.differential_pair import DifferentialPair
 from xbar.mapping.map_file import load_map, map_hash, save_map
 from xbar.mapping.mapped_network import MappedNetwork
 from xbar.mapping.tiling import tile_grid
@@ -46,44 +46,50 @@ tiles_of_weights = arrays(np.float64, (2, 5, 3), elements=st.floats(-1e3, 1e3, a
 def test_weights_come_back(weights: np.ndarray, span: tuple[float, float]) -> None:
     """Conductances lie in the range, one cell of a pair at its low end, and stand for the weights."""
     low, high = span
-    coded = differential_pair.encode(weights, low, high)
+    pair = DifferentialPair(low, high)
+    coded = pair.encode(weights)
     assert coded.clipped == 0
     assert (coded.targets >= low).all()
     assert (coded.targets <= high).all()
     assert (np.minimum(coded.targets[..., 0::2], coded.targets[..., 1::2]) == low).all()
     largest = np.maximum(np.abs(weights).max(axis=1, keepdims=True), 1e-30)
-    np.testing.assert_allclose(
-        differential_pair.decode(coded.targets, coded.scale) / largest, weights / largest, atol=1e-12
-    )
+    back = pair.layout(3).decode(coded.targets, coded.scale)
+    np.testing.assert_allclose(back / largest, weights / largest, atol=1e-12)
 
 
 def test_every_column_takes_the_whole_range() -> None:
     """Scales are per column of a tile: one that is a thousand times smaller loses nothing."""
     weights = np.array([[[1.0, 1e-3], [-0.5, -1e-3]]])
-    coded = differential_pair.encode(weights, 0.0, 1e-5)
+    coded = DifferentialPair(0.0, 1e-5).encode(weights)
     assert coded.targets.reshape(-1, 2, 2).max(axis=(0, 2)).tolist() == [1e-5, 1e-5]
 
 
 def test_clipping_is_counted() -> None:
     weights = np.linspace(0.1, 1, 10).reshape(1, 10, 1)
-    coded = differential_pair.encode(weights, 0.0, 1e-5, keep=0.8)
-    back = differential_pair.decode(coded.targets, coded.scale)
+    pair = DifferentialPair(0.0, 1e-5)
+    coded = pair.encode(weights, keep=0.8)
+    back = pair.layout(1).decode(coded.targets, coded.scale)
     assert coded.clipped == int((weights > back.max() * (1 + 1e-9)).sum()) == 1
     with pytest.raises(InputError, match="quantile"):
-        differential_pair.encode(weights, 0.0, 1e-5, keep=0.0)
+        pair.encode(weights, keep=0.0)
 
 
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_pairs_are_added_as_numpy_adds_them(seed: int, each: bool) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.integers(1, 3))
+def test_lines_are_added_as_numpy_adds_them(seed: int, each: bool, slices: int) -> None:
+    """Gains, differences, a computed line behind the measured ones, slices and tiles: the sum is NumPy's."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(-127, 128, (3, 7, 8)).astype(np.int8)
-    step, offset, scale = rng.uniform(0.1, 1, (3, 8)), rng.standard_normal((3, 8)), rng.uniform(0.1, 1, (3, 4))
-    factor = rng.uniform(0.5, 2, 7 if each else 1)
+    step, offset, gain = rng.uniform(0.1, 1, (3, 8)), rng.standard_normal((3, 8)), rng.uniform(0.5, 2, (3, 8))
+    base, inputs = rng.uniform(0.1, 1, slices), rng.standard_normal((3, 7))
+    plus, minus = rng.integers(0, 8, 4 * slices), rng.integers(0, 8 + slices, 4 * slices)
+    weight, factor = rng.uniform(0.1, 1, (3, 4 * slices)), rng.uniform(0.5, 2, 7 if each else 1)
     out = np.empty((7, 4), np.float32)
-    add_pairs(codes, step, offset, scale, factor, out)
-    current = codes * step[:, None] + offset[:, None]
-    want = ((current[..., 0::2] - current[..., 1::2]) * scale[:, None]).sum(axis=0) * factor[:, None]
-    np.testing.assert_allclose(out, want, rtol=1e-5, atol=1e-5)
+    add_lines((codes, step, offset), gain, (base, inputs), (plus, minus), weight, factor, out)
+    current = (codes * step[:, None] + offset[:, None]) * gain[:, None]
+    current = np.concatenate([current, inputs[:, :, None] * base], axis=2)
+    parts = (current[..., plus] - current[..., minus]) * weight[:, None]
+    want = parts.reshape(3, 7, 4, slices).sum(axis=(0, 3)) * factor[:, None]
+    np.testing.assert_allclose(out, want, rtol=1e-4, atol=1e-4)
 
 
 def test_calibrated_ranges_cover_the_currents_seen() -> None:
@@ -164,5 +170,5 @@ def test_layers_that_share_weights_share_tiles() -> None:
 
 
 def test_an_encoding_that_is_not_known(mapped: MappedNetwork) -> None:
-    with pytest.raises(InputError, match="differential"):
-        xbar.map_network(mapped.network, mapped.card, encoding="offset")
+    with pytest.raises(InputError, match="'pairs' is not known; known are differential, offset"):
+        xbar.map_network(mapped.network, mapped.card, encoding="pairs")

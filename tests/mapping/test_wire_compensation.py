@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 import xbar
 from xbar.circuit import Wires, effective_operator
 from xbar.errors import InputError
-from xbar.mapping import differential_pair
+from xbar.mapping.differential_pair import DifferentialPair
+from xbar.mapping.encoded_tiles import EncodedTiles
 from xbar.mapping.map_file import load_map, map_hash, save_map
 from xbar.mapping.wire_compensation import compensate
 from xbar.network.network import Network
 
 LOW, HIGH = 0.1e-6, 25e-6
+PAIR = DifferentialPair(LOW, HIGH)
 
 
-def tiles(rows: int = 48, weights: int = 20, seed: int = 5) -> differential_pair.EncodedTiles:
+def tiles(rows: int = 48, weights: int = 20, seed: int = 5) -> EncodedTiles:
     rng = np.random.default_rng(seed)
-    return differential_pair.encode(rng.standard_normal((2, rows, weights)), LOW, HIGH)
+    return PAIR.encode(rng.standard_normal((2, rows, weights)))
 
 
 def worst(seen: Any, wanted: Any, gain: Any) -> float:
@@ -35,7 +37,7 @@ def test_the_wired_array_gives_the_wanted_weights(ohm: float) -> None:
     wanted = tiles().targets
     wires = Wires(ohm, 2 * ohm, 3.0, 4.0)
     plain = np.asarray(effective_operator(wanted, wires).matrix)
-    made = compensate(wanted, wires, (48, 40), (LOW, HIGH))
+    made = compensate(wanted, PAIR, wires, (48, 40))
     assert (made.targets >= LOW).all()
     assert (made.targets <= HIGH).all()
     seen = np.asarray(effective_operator(made.targets, wires).matrix)
@@ -49,7 +51,7 @@ def test_the_wired_array_gives_the_wanted_weights(ohm: float) -> None:
 def test_a_tile_smaller_than_its_array_takes_the_whole_array_into_account() -> None:
     """The current of a tile in the corner runs through the rest of the bit lines; the other cells stand at g_min."""
     wanted, wires = tiles(16, 8).targets, Wires(10.0, 10.0)
-    made = compensate(wanted, wires, (64, 32), (LOW, HIGH))
+    made = compensate(wanted, PAIR, wires, (64, 32))
     whole = np.full((2, 64, 32), LOW)
     whole[:, :16, :16] = made.targets
     seen = np.asarray(effective_operator(whole, wires).matrix)[:, :16, :16]
@@ -60,14 +62,14 @@ def test_a_tile_smaller_than_its_array_takes_the_whole_array_into_account() -> N
 def test_ideal_wires_change_nothing() -> None:
     """Without resistance the targets stay what they were, and the gain is 1."""
     wanted = tiles().targets
-    made = compensate(wanted, Wires(0.0, 0.0), (48, 40), (LOW, HIGH))
+    made = compensate(wanted, PAIR, Wires(0.0, 0.0), (48, 40))
     assert np.array_equal(made.targets, wanted)
     assert made.gain == pytest.approx(1.0, abs=1e-12)
 
 
 def test_outputs_of_zeros_have_a_gain_of_one() -> None:
     """A column of zero weights is two bit lines at g_min; nothing can be fitted to it."""
-    made = compensate(np.full((1, 6, 4), LOW), Wires(1.0, 1.0), (6, 4), (LOW, HIGH))
+    made = compensate(np.full((1, 6, 4), LOW), PAIR, Wires(1.0, 1.0), (6, 4))
     assert np.array_equal(made.gain, np.ones((1, 2)))
     assert np.isfinite(made.targets).all()
 

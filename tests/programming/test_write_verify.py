@@ -36,7 +36,8 @@ ONE = Staircase(1.0, 0.0, 1.0)
 PLAIN = WriteVerify(1.5e-6, ONE, Staircase(-1.0, 0.0, -1.0), 1e-6)
 
 
-MANY: dict[str, Any] = {"max_pulses": 2000, "unselected": Unselected.THIRD}
+MANY: dict[str, Any] = {"max_pulses": 2000, "unselected": Unselected.THIRD, "width": 10e-6}
+"""One device in three hundred has steps so small that 2000 nominal pulses do not cross the range."""
 
 
 def make(card: str | DeviceCard = CARD, size: int = 10, **options: Any) -> Bench:
@@ -73,6 +74,9 @@ def test_devices_with_a_step_as_large_as_their_range_are_written() -> None:
         wanted = targets(card, size)
         open_loop = within_bounds(bench, wanted)
         assert 0.65 < open_loop.mean() < 0.8
+        bench[0].program(wanted)
+        one_shot = bench[0].read_all().conductance.reshape(size, size) - wanted
+        assert np.sqrt(np.mean(one_shot[open_loop] ** 2)) > 2 * band
         report = write_verify(bench[0], wanted, WriteVerify.for_device(card.write, band))
         assert report.reached[open_loop].mean() >= 0.99
         assert report.pulses.max() <= 100
@@ -82,13 +86,14 @@ def test_devices_with_a_step_as_large_as_their_range_are_written() -> None:
 
 
 def test_devices_with_many_states_are_written_finely() -> None:
-    """The Gokmen-Vlasov preset at a band of 0.01: all writable cells within 2000 pulses."""
-    card, size, band = load_card("gokmen_vlasov"), 8, 0.01 * 50e-6
+    """The Gokmen-Vlasov preset at a band of 0.01: 99.9 % of more than a thousand writable cells within 2000 pulses."""
+    card, size, band = load_card("gokmen_vlasov"), 36, 0.01 * 50e-6
     assert card.write is not None
     with make(card, size) as bench:
         wanted = targets(card, size)
         wanted[~within_bounds(bench, wanted)] = np.nan
         report = write_verify(bench[0], wanted, WriteVerify.for_device(card.write, band, **MANY))
+        assert report.asked.sum() > 1000
         assert report.success >= 0.999
         check_report(report, band)
 

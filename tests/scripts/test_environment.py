@@ -231,3 +231,12 @@ def test_newer_python_is_tried_with_a_warning(
 def test_default_folder_is_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XBAR_VENV", raising=False)
     assert environment.folder() == environment.CHECKOUT / ".venv"
+    assert environment.folder("interop") == environment.CHECKOUT / ".venv-interop"
+
+
+def test_other_peoples_drivers_have_an_environment_of_their_own(tools: FakeTools, place: Path) -> None:
+    environment.ensure("run")
+    python = environment.ensure("interop")
+    assert python == environment.tool(place.with_name(f"{place.name}-interop"), "python")
+    assert tools.made == 2
+    assert tools.installed == ["run.txt", PROJECT, "interop.txt", PROJECT]

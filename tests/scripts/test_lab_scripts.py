@@ -18,7 +18,7 @@ from xbar.bench.capabilities import Identity
 from xbar.bench.cell_life import CellFlag
 from xbar.bench.chip import open_chip
 from xbar.bench.limits import Limits
-from xbar.errors import InputError, ReplayError
+from xbar.errors import DriverError, InputError, ReplayError
 from xbar.trace.recorder import TraceRecorder
 from xbar_drivers.emulated.server import BenchServer, open_server
 from xbar_drivers.simulated import SimulatedDriver
@@ -145,6 +145,28 @@ def test_another_request_than_the_recorded_one_is_refused(run: Run) -> None:
     run("retention", *SMALL["retention"], "--trace", "t.h5")
     with pytest.raises(ReplayError):
         run("retention", *SMALL["retention"], "--to", "1 h", "--bench", "replay:t.h5")
+
+
+def test_a_measurement_that_was_cut_off_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off in the middle of its waits, then resumed: the same table, and one trace of all of it."""
+    whole = run("retention", *SMALL["retention"])
+    wait, seen = SimulatedDriver.wait, [0]
+
+    def cut(driver: SimulatedDriver, seconds: float) -> None:
+        seen[0] += 1
+        if seen[0] == 3:
+            raise OSError("the power went")
+        wait(driver, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedDriver, "wait", cut)
+        with pytest.raises(DriverError, match="the power went"):
+            run("retention", *SMALL["retention"], "--trace", "old.h5")
+    found = run("retention", *SMALL["retention"], "--resume", "old.h5", "--trace", "new.h5")
+    assert found == whole
+    with xbar.open_trace("new.h5") as new, xbar.open_trace("old.h5") as old:
+        assert new.provenance["resumed"]["done_again"] == 1
+        assert len(new) > len(old)
 
 
 def test_errors_are_one_line_and_an_exit_code(

@@ -183,10 +183,10 @@ def test_the_thread_waits_for_an_operation_that_is_being_recorded(
         order.append("timer")
         ran.set()
 
-    def slow(self: TraceRecorder, trace: Any, encoded: Any) -> None:
+    def slow(self: TraceRecorder, *parts: Any) -> None:
         thread_timer(0.0, run_out).start()
         assert not ran.wait(0.05)  # it has begun, and cannot get on
-        append(self, trace, encoded)
+        append(self, *parts)
         order.append("recorded")
 
     monkeypatch.setattr(TraceRecorder, "_append", slow)

@@ -23,8 +23,9 @@ class CellArray:
     """State of `(rows, cols)` cells, structure of arrays; conductances in S, times in s on the bench clock.
 
     A cell that was never written stands at the card's smallest conductance, or as near as its device comes, without
-    error, ageing or noise but the white one. Everything random is a function of (seed, array, cell, number of the
-    write, pulse or read epoch); what is drawn once per device is drawn again from the seed on every bench.
+    error, ageing or noise but the white one; where the card has a law of forming, at what it has before forming.
+    Everything random is a function of (seed, array, cell, number of the write, pulse or read epoch); what is drawn once
+    per device is drawn again from the seed on every bench.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class CellArray:
         self.writes = 0
         # What a card has no law for takes no memory: one number stands for all cells.
         self.relaxation = self.position = self.wear = self.pulses = self.trap = self.trap_at = self._all(0.0)
-        self.trap_draws, self.lifetime = self._all(1.0), self._all(np.inf)
+        self.trap_draws, self.lifetime, self.formed = self._all(1.0), self._all(np.inf), self._all(1.0)
         self._make_devices()
         if self.movable is not None:
             self.position = self.movable.position(self.programmed)
             self.programmed = self.movable.conductance(self.position)
+        if card.forming is not None:
+            self.formed, self.programmed = self._all(0.0), self._all(card.forming.pristine)
         self.detach()
 
     def _all(self, value: float) -> Floats:
@@ -67,6 +70,8 @@ class CellArray:
             self.stuck = card.stuck_cells.draw(draws.uniforms(0, Purpose.STUCK_CELLS))
         if card.stuck_lines is not None:
             self.open = card.stuck_lines.draw(*draws.lines(Purpose.STUCK_LINES))
+        if card.forming is not None:
+            self.forming_voltage = np.asarray(card.forming.voltages(draws.normals(0, Purpose.FORMING_VOLTAGE)))
         if card.endurance is not None:
             self.lifetime = np.asarray(card.endurance.lifetimes(draws.normals(0, Purpose.LIFETIME)))
         if card.random_telegraph_noise is not None:
@@ -87,6 +92,8 @@ class CellArray:
             more.append("wear")
         if card.random_telegraph_noise is not None:
             more += ["trap", "trap_at", "trap_draws"]
+        if card.forming is not None:
+            more.append("formed")
         return (*STATE, *more)
 
     def state(self) -> dict[str, Floats]:
@@ -111,10 +118,12 @@ class CellArray:
     # ---- writing
 
     def program(self, targets: Floats, time: float) -> None:
-        """Write `targets` (rows, cols) [S], ended at `time` [s]; NaN leaves a cell as it is, as a failed one stays.
+        """Write `targets` (rows, cols) [S], ended at `time` [s].
 
-        The nearest level where the card has levels, with the error and the variations of the card, and within the
-        bounds of each device where only a pulse law is known.
+        NaN leaves a cell as it is; one that has failed, or is not formed, stays.
+
+        The nearest level where the card has levels, with the error and the variations of the card. Where only a pulse
+        law is known: within the bounds of each device, with the write noise of its last pulse.
         """
         written = ~np.isnan(targets)
         card, wanted = self.card, np.where(written, targets, self.card.g_min)
@@ -123,9 +132,11 @@ class CellArray:
         got = self._written(wanted)
         if card.endurance is not None:
             written &= self.wear < self.lifetime
+        if card.forming is not None:
+            written &= self.formed != 0
         if self.movable is not None:
             position = self.movable.position(got)
-            got = self.movable.conductance(position)
+            got = self.movable.written(position, self.writes)
             self.position = np.where(written, position, self.position)
         self.target = np.where(written, wanted, self.target)
         self.programmed = np.where(written, got, self.programmed)
@@ -225,5 +236,6 @@ class CellArray:
         return sigma if chord is g else sigma * np.where(g > 0, chord / np.where(g > 0, g, 1.0), 1.0)
 
     def fixed(self) -> NDArray[np.bool_]:
-        """Return which cells no pulse moves: stuck, on an open line, or failed."""
-        return np.asarray((self.stuck != 0) | (self.open != 0) | (self.wear >= self.lifetime))
+        """Return which cells no pulse moves: stuck, on an open line, failed, or not formed."""
+        fixed = np.asarray((self.stuck != 0) | (self.open != 0) | (self.wear >= self.lifetime))
+        return fixed if self.card.forming is None else fixed | (self.formed == 0)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.array.cell_array import CellArray, Floats
-from xbar.array.pulses import rewrite, rounds
+from xbar.array.pulses import rounds
+from xbar.array.rewriting import rewrite
 from xbar.devices.dynamics import DynamicModel, Response, respond
 from xbar.devices.iv_law import at_read
 from xbar.devices.noise_spectrum import SpectralNoise

@@ -57,6 +57,16 @@ class DeviceProduct:
         self._product, self._device = product, device
         self._conductances = device.put(product.conductances)
         self._variances = None if product.variances is None else device.put(product.variances)
+        self.put, self.get = device.put, device.get
+
+    def currents(self, levels: Array, unit: float, steps: NDArray[np.float64], events: Array, plane: int = 0) -> Array:
+        """Return currents (batch, cols) in converter steps, as `ArrayProduct.currents`; arrays lie on the device."""
+        gain, xp = self._device.put(unit / steps), namespace(levels)
+        sums = xp.astype(levels, self._conductances.dtype) @ self._conductances
+        found = xp.astype(sums, xp.float64) * gain
+        if self._variances is None:
+            return found
+        return found + xp.astype(self._noise(levels, gain, events, plane), xp.float64)
 
     def convert(
         self,
@@ -84,7 +94,7 @@ class DeviceProduct:
         currents = xp.astype(sums, xp.float64) * gain
         return currents if noise is None else currents + xp.astype(noise, xp.float64)
 
-    def _noise(self, inputs: Array, gain: Array, events: Array) -> Array:
+    def _noise(self, inputs: Array, gain: Array, events: Array, draw: int = 0) -> Array:
         """Return the read noise of every output in output codes (batch, cols), float32."""
         xp, product = namespace(inputs), self._product
         if product.periphery.exact:
@@ -94,4 +104,4 @@ class DeviceProduct:
             variances = (inputs * inputs) @ self._variances
         spread = xp.astype(self._device.put(product.spread) * gain, xp.float32)
         keys = key(product.periphery.seed, Purpose.READ_NOISE)
-        return (xp.sqrt(variances) * spread) * array_normals(events, product.array, gain.shape[0], keys)
+        return (xp.sqrt(variances) * spread) * array_normals(events, product.array, gain.shape[0], keys, draw)

@@ -23,6 +23,9 @@ EDGE_STEPS = 8
 STATES = 65
 """States of a dynamic model at which a voltage is tried: one that moves none of them moves no cell."""
 
+BY_WRITE = np.uint64(2**63)
+"""Marks the events of the write noise of one-shot writes, which are counted apart from pulses."""
+
 HALVINGS = 50
 """Halvings of the voltage of a source that has reached its compliance."""
 
@@ -79,6 +82,9 @@ class MovableCells(Protocol):
 
     def seen(self, position: Floats, cells: Ints, pulses: NDArray[np.uint64]) -> Floats:
         """Return the conductances [S] that readings see of some cells until their next pulse."""
+
+    def written(self, position: Floats, write: int) -> Floats:
+        """Return the conductances [S] that readings see after one-shot write number `write`, of cells (rows, cols)."""
 
     def moves(self, volts: Floats, width: float) -> NDArray[np.bool_]:
         """Return which of these voltages across a cell [V] move any cell in this time [s]."""
@@ -139,6 +145,13 @@ class PulsedCells:
         z = self._draws.cell_normals(pulses, cells, Purpose.WRITE_NOISE)
         return np.asarray(self._law.conductance(self._law.apparent(position, z)))
 
+    def written(self, position: Floats, write: int) -> Floats:
+        """Return the conductances [S] with the write noise of a last pulse, where no law of the write error tells."""
+        if not self.bounded:
+            return self.conductance(position)
+        numbers = np.full(position.size, np.uint64(write) | BY_WRITE)
+        return self.seen(position.ravel(), np.arange(position.size), numbers).reshape(position.shape)
+
     def moves(self, volts: Floats, width: float) -> NDArray[np.bool_]:
         """Return which voltages are beyond the thresholds."""
         return np.asarray(self._write.nominal_pulses(volts, width) != 0)
@@ -182,6 +195,10 @@ class DynamicCells:
         return np.asarray(conductance(self._model, position, self._read_voltage))
 
     def seen(self, position: Floats, cells: Ints, pulses: NDArray[np.uint64]) -> Floats:
+        """Return the conductances: the models have no noise of writing."""
+        return self.conductance(position)
+
+    def written(self, position: Floats, write: int) -> Floats:
         """Return the conductances: the models have no noise of writing."""
         return self.conductance(position)
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.array.exact_grid import SQUARES_LIMIT, mean_bits, snap, snap_variance
+from xbar.array.periphery import Periphery
 from xbar.normals_kernel import fill_normals
 from xbar.periphery import converter_kernel as kernel
-from xbar.periphery.converter import CONTINUOUS_BITS, Converter
 from xbar.random import Purpose, check_counter, key
 
 BLOCK = 256
@@ -24,37 +24,6 @@ BLOCK = 256
 
 FLOAT32, UINT64 = np.dtype(np.float32), np.dtype(np.uint64)
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Periphery:
-    """The converters of an array and what its read noise is drawn with."""
-
-    dac_bits: int | None = 8
-    """None: continuous inputs, in steps of a 16-bit converter."""
-    adc_bits: int | None = 8
-    """None: currents in amperes, not converted."""
-    exact: bool = True
-    """False: the float32 path."""
-    seed: int = 0
-
-    @property
-    def dac(self) -> Converter:
-        """Get the input converter."""
-        return Converter(CONTINUOUS_BITS if self.dac_bits is None else self.dac_bits)
-
-    @property
-    def adc(self) -> Converter | None:
-        """Get the output converter; None where currents are not converted."""
-        return None if self.adc_bits is None else Converter(self.adc_bits)
-
-    def input_step(self, input_range: float) -> float:
-        """Return the voltage of one input code [V] for the range of the largest code [V]."""
-        return input_range / self.dac.code_max
-
-    def output_step(self, output_range: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the current of one output code [A] for ranges [A]; 1 A where currents are not converted."""
-        return np.ones_like(output_range) if self.adc is None else output_range / self.adc.code_max
 
 
 class ArrayProduct:
@@ -75,7 +44,7 @@ class ArrayProduct:
         rows = conductances.shape[0]
         real = np.float64 if periphery.exact else np.float32
         if periphery.exact:
-            conductances = snap(conductances, mean_bits(periphery.dac.code_max, rows))
+            conductances = snap(conductances, mean_bits(periphery.level_max, rows))
         self.conductances = np.ascontiguousarray(conductances, real)
         self.variances: NDArray[np.float32] | None = None
         if sigma is not None:
@@ -89,7 +58,7 @@ class ArrayProduct:
         self.parts: dict[tuple[int, int], ArrayProduct] = {}
         # What every product needs, in the kernels' types: looking it up costs more than a small product.
         check_counter(array, conductances.shape[1])
-        self._counter = tuple(np.uint64(n) for n in (array, 0, *key(periphery.seed, Purpose.READ_NOISE)))
+        self._counter = self._noise_counter(0)
         self._code_max, self.half = np.float32(periphery.dac.code_max), rows // 2
         self._scaled: tuple[Any, tuple[Any, ...]] = (None, ())
         self._top = None if periphery.adc is None else float(periphery.adc.code_max)
@@ -138,6 +107,46 @@ class ArrayProduct:
                 np.dot(w.squares, self.variances, out=w.variances)
                 fill_normals(_plain(events[first : first + n], UINT64), *self._counter, w.normals)
             self._finish(w, gain, spread, target)
+
+    def _noise_counter(self, draw: int) -> tuple[np.uint64, ...]:
+        return tuple(np.uint64(n) for n in (self.array, draw, *key(self.periphery.seed, Purpose.READ_NOISE)))
+
+    def currents(
+        self,
+        levels: NDArray[np.float32],
+        unit: float,
+        steps: NDArray[np.float64],
+        events: NDArray[np.uint64],
+        plane: int = 0,
+    ) -> NDArray[np.float64]:
+        """Return currents (batch, cols) in converter `steps` [A], read noise included, for converters with errors.
+
+        Args:
+            levels: whole numbers (batch, rows), at most those of `Periphery.level_max`.
+            unit: voltage of one level [V].
+            steps: current of one step (cols,) [A].
+            events: (batch,).
+            plane: of the input: each has read noise of its own.
+
+        """
+        w = _work_space(self.conductances, len(levels))
+        gain, levels = unit / steps, _plain(levels, FLOAT32)
+        if self.variances is not None and self.periphery.exact:
+            # Levels are whole numbers already: a converter of one volt a step and no end hands them on.
+            one, end = np.float32(1), np.float32(1 << 22)
+            kernel.dac_with_squares(levels, one, end, SQUARES_LIMIT, self.half, w.codes, w.squares, w.factors)
+        else:
+            w.codes[:] = levels
+        np.dot(w.codes, self.conductances, out=w.sums)
+        found: NDArray[np.float64] = w.sums * gain
+        if self.variances is not None:
+            if not self.periphery.exact:
+                np.multiply(w.codes, w.codes, out=w.squares)
+            np.dot(w.squares, self.variances, out=w.variances)
+            fill_normals(_plain(events, UINT64), *self._noise_counter(plane), w.normals)
+            spread = (self.spread * gain).astype(np.float32)
+            found += (np.sqrt(w.variances * w.factors[:, None]) * spread) * w.normals
+        return found
 
     def _scales(self, input_step: float, output_step: Floats) -> tuple[Any, ...]:
         """Return what volts, sums and noise are multiplied by; kept, since steps seldom change between products."""

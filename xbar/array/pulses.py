@@ -12,19 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.array.cell_array import CellArray, Floats
+from xbar.array.forming_cells import could_form, form, formable, reaches
 from xbar.array.movable_cells import CellPulses, Ints, Train
+from xbar.array.rewriting import flat, rewrite
 from xbar.circuit.wires import Wires
 from xbar.errors import Unsupported
-from xbar.random import Purpose
 
 if TYPE_CHECKING:
     from xbar.circuit.bias_scheme import BiasScheme
 
 AT_ONCE = 2**22
 """Largest number of pairs of a pulse and a cell that are looked at together."""
-
-BY_PULSE = np.uint64(2**63)
-"""Marks the events of writes by pulses, which are counted apart from one-shot writes."""
 
 
 def apply_pulses(
@@ -63,7 +61,7 @@ def _by_circuit(
     for k, (row, col) in enumerate(places):
         g = cells.faulty(cells.programmed)
         volts = cell_voltages(g, wires, (int(row), int(col)), train.voltage, scheme).ravel()
-        moved = np.flatnonzero(cells.movable.moves(volts, train.width))
+        moved = np.flatnonzero(_acts(cells, volts, train.width))
         own = moved == row * cells.shape[1] + col
         for some, selected in ((moved[~own], False), (moved[own], True)):
             give(cells, some, volts[some], train, times[:, k][:, None].repeat(len(some), 1), selected)
@@ -72,11 +70,10 @@ def _by_circuit(
 def _by_shares(cells: CellArray, places: NDArray[np.int64], train: Train, times: Floats, scheme: "BiasScheme") -> None:
     from xbar.circuit.bias_scheme import SHARES
 
-    assert cells.movable is not None
     word, bit = SHARES[scheme]
     # Cells on neither line, on the selected word line, on the selected bit line, and the selected cell.
     volts = train.voltage * np.array([word - bit, 1.0 - bit, word, 1.0])
-    moves = cells.movable.moves(volts, train.width)
+    moves = _acts(cells, volts, train.width)
     step = max(1, AT_ONCE // (cells.shape[0] * cells.shape[1]))
     for first in range(0, len(places), step):
         pulse, cell, kind = _seen(places[first : first + step], cells.shape, moves)
@@ -84,6 +81,12 @@ def _by_shares(cells: CellArray, places: NDArray[np.int64], train: Train, times:
             own = kind[pick] == 3
             for some, selected in ((pick[~own], False), (pick[own], True)):
                 give(cells, cell[some], volts[kind[some]], train, times[:, first + pulse[some]], selected)
+
+
+def _acts(cells: CellArray, volts: Floats, width: float) -> NDArray[np.bool_]:
+    """Return which of these voltages across a cell [V] move, or form, any cell in this time [s]."""
+    assert cells.movable is not None
+    return cells.movable.moves(volts, width) | could_form(cells, volts)
 
 
 def _seen(places: NDArray[np.int64], shape: tuple[int, int], moves: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
@@ -123,37 +126,41 @@ def give(cells: CellArray, some: Ints, volts: Floats, train: Train, times: Float
 
     """
     free = ~cells.fixed().ravel()[some]
+    if cells.card.forming is not None:
+        new = formable(cells, some) & reaches(cells, some, volts)
+        # The compliance is that of the source of the selected cell.
+        form(cells, some[new], train.current_limit if selected else None, times[1, new])
     some, volts, times = some[free], volts[free], times[:, free]
     if not len(some) or cells.movable is None:
         return
-    position, wear, pulses = (_flat(part) for part in (cells.position, cells.wear, cells.pulses))
+    position, wear, pulses = (flat(part) for part in (cells.position, cells.wear, cells.pulses))
     if selected:
         position[some] = _decayed(cells, some, times[0])
     before = CellPulses(some, position[some], wear[some], pulses[some].astype(np.uint64), cells.lifetime.ravel()[some])
     was = cells.movable.conductance(before.position)
     position[some], wear[some] = cells.movable.move(before, volts, train, selected)
     pulses[some] += train.count
-    now = cells.movable.conductance(position[some])
-    if selected:
-        rewrite(cells, some, now, times[1])
-    else:
-        programmed = _flat(cells.programmed)
-        programmed[some] = np.maximum(programmed[some] + (now - was), 0.0)
+    keep(cells, some, was, times[1], selected)
 
 
-def rewrite(cells: CellArray, some: Ints, g: Floats, ends: Floats) -> None:
-    """Note that cells now have these conductances [S] since these times [s]: what drifts begins anew."""
+def keep(cells: CellArray, some: Ints, was: Floats, ends: Floats, selected: bool) -> None:
+    """Note what some cells (n,), whose states have moved, conduct now.
+
+    Args:
+        cells: the cells of the array, their states moved already.
+        some: which, numbered along the rows, each named once.
+        was: `(n,)` conductances of the states before [S].
+        ends: `(n,)` when the voltage that moved them ended [s].
+        selected: whether these are cells that were selected: they count as written, others are disturbed.
+
+    """
     assert cells.movable is not None
-    numbers = _flat(cells.pulses)[some].astype(np.uint64)
-    _flat(cells.programmed)[some] = cells.movable.seen(_flat(cells.position)[some], some, numbers)
-    _flat(cells.target)[some], _flat(cells.written_at)[some] = g, ends
-    card = cells.card
-    if card.relaxation is not None:
-        z = cells.draws.cell_normals(numbers | BY_PULSE, some, Purpose.RELAXATION)
-        _flat(cells.relaxation)[some] = z
-    if card.drift is not None:
-        z = cells.draws.cell_normals(np.zeros_like(numbers), some, Purpose.DRIFT)
-        _flat(cells.exponent)[some] = card.drift.exponents(g, z)
+    now = cells.movable.conductance(flat(cells.position)[some])
+    if selected:
+        rewrite(cells, some, now, ends)
+    else:
+        programmed = flat(cells.programmed)
+        programmed[some] = np.maximum(programmed[some] + (now - was), 0.0)
 
 
 def _decayed(cells: CellArray, some: Ints, times: Floats) -> Floats:
@@ -165,9 +172,3 @@ def _decayed(cells: CellArray, some: Ints, times: Floats) -> Floats:
     written = cells.written().at(np.unravel_index(some, cells.shape))
     change = cells.ageing.decay(written, np.maximum(times - cells.written_at.ravel()[some], 0.0))
     return np.where(change == 0, position, cells.movable.aged(position, change))
-
-
-def _flat(values: Floats) -> Floats:
-    """Return a view along the rows, to be written to."""
-    assert values.flags.c_contiguous
-    return values.reshape(-1)

@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 from xbar.array.ageing import Conditions
 from xbar.array.cell_array import CellArray, Floats
 from xbar.array.cell_reading import Measured, chords, conductances_at, numbers, settle
+from xbar.array.converted import convert
+from xbar.array.device import CHUNK as DEVICE_CHUNK
 from xbar.array.device import Device, DeviceProduct
+from xbar.array.forming_cells import check_formed, form, form_by_reading
 from xbar.array.movable_cells import Train
-from xbar.array.product import ArrayProduct, Periphery
+from xbar.array.nonlinear_product import IvWay, NonlinearDevice, NonlinearProduct
+from xbar.array.periphery import Periphery
+from xbar.array.product import BLOCK, ArrayProduct
 from xbar.array.pulses import apply_pulses
 from xbar.array.wired_array import Operator, WiredArray, sneak
 from xbar.array.wired_noise import WiredNoiseProduct, WireNoise
 from xbar.circuit.wires import Wires
 from xbar.devices.card import DeviceCard
+from xbar.periphery.converter_bank import ConverterBank, ConverterPart
 from xbar.random import Purpose, normals
 
 if TYPE_CHECKING:
@@ -50,12 +56,16 @@ class SimulatedArrays:
         self.clock = 0.0
         self._epoch, self._epoch_time, self._reads = 0, 0.0, 0
         self._cells: dict[int, CellArray] = {}
-        self._products: dict[int, ArrayProduct | WiredNoiseProduct] = {}
+        self._products: dict[int, ArrayProduct | WiredNoiseProduct | NonlinearProduct] = {}
         self.wire_noise: WireNoise = "output"
         """How read noise goes through wires: drawn at the end of each bit line, or exactly, cell by cell."""
+        self.iv: IvWay = "linear"
+        """How products take cells of an I-V law: as conductances at the read voltage, or by the law."""
         self._device, self._wires = device, wires
         self._wired: dict[int, WiredArray] = {}
         self._on_device: dict[tuple[int, int, int], DeviceProduct] = {}
+        self._banks: dict[int, ConverterBank] = {}
+        self._converters: dict[int, tuple[tuple[int, bytes], ConverterPart]] = {}
 
     def cells(self, array: int) -> CellArray:
         """Return the cells of one array, made when first asked for."""
@@ -92,7 +102,11 @@ class SimulatedArrays:
         self._on_device.clear()
 
     def program(self, array: int, targets: Floats, seconds: float) -> None:
-        """Write `targets` (rows, cols) [S], NaN leaves a cell; takes `seconds` on the clock and opens an epoch."""
+        """Write `targets` (rows, cols) [S], NaN leaves a cell; takes `seconds` on the clock and opens an epoch.
+
+        Raises `InputError` where the card's cells must be formed and none of these is.
+        """
+        check_formed(self.cells(array), targets)
         self.clock += seconds
         self.cells(array).program(targets, self.clock)
         self.open_epoch()
@@ -106,12 +120,16 @@ class SimulatedArrays:
         """Return the conductances (rows, cols) [S] that products of the present epoch see."""
         return self.cells(array).conductances(self._epoch_time, self._epoch)
 
-    def product(self, array: int) -> ArrayProduct | WiredNoiseProduct:
+    def product(self, array: int) -> ArrayProduct | WiredNoiseProduct | NonlinearProduct:
         """Return the product of one array in the present epoch."""
         if array not in self._products:
             self._check(self.cells(array), self._epoch_time)
             g = self.conductances(array)
             sigma = self.cells(array).sigma(g)
+            device = self._nonlinear
+            if device is not None:
+                self._products[array] = NonlinearProduct(g, sigma, device, array, self.periphery, self._wires)
+                return self._products[array]
             if self._wires is not None and sigma is not None and self.wire_noise == "exact":
                 self._products[array] = WiredNoiseProduct(g, sigma, self._wires, array, self.periphery)
                 return self._products[array]
@@ -122,15 +140,27 @@ class SimulatedArrays:
             self._products[array] = ArrayProduct(g, sigma, array, self.periphery)
         return self._products[array]
 
+    @property
+    def _nonlinear(self) -> NonlinearDevice | None:
+        """Get the I-V law that products follow, None where they are linear."""
+        law = self.card.iv_nonlinearity
+        if law is None or self.iv == "linear":
+            return None
+        measured = self.card.validity("iv_nonlinearity").voltage
+        limit = np.inf if measured is None else max(abs(volts) for volts in measured)
+        return NonlinearDevice(law, self.card.read_voltage, limit)
+
     def _operator(self, array: int, conductances: Floats) -> Operator:
         """Return what the converters see of an array whose cells have these conductances (rows, cols) [S]."""
         assert self._wires is not None
         return self._wired.setdefault(array, WiredArray(self._wires)).operator(conductances)
 
-    def _part(self, array: int, rows: int, cols: int) -> ArrayProduct | DeviceProduct | WiredNoiseProduct:
+    def _part(
+        self, array: int, rows: int, cols: int
+    ) -> ArrayProduct | DeviceProduct | WiredNoiseProduct | NonlinearProduct:
         """Return the product of a part of an array, where it is to run."""
         part = self.product(array).part(rows, cols)
-        if self._device is None or isinstance(part, WiredNoiseProduct):
+        if self._device is None or isinstance(part, WiredNoiseProduct | NonlinearProduct):
             return part
         place = (array, rows, cols)
         if place not in self._on_device:
@@ -145,6 +175,7 @@ class SimulatedArrays:
         output_range: Floats,
         events: NDArray[np.uint64],
         pool: Executor | None = None,
+        clipped: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[Any], Floats]:
         """Return output codes (k, batch, cols) and their steps (k, cols) [A].
 
@@ -155,27 +186,53 @@ class SimulatedArrays:
             output_range: `(k, cols)` current of the largest output code [A], for the first `cols` bit lines.
             events: `(batch,)` numbers of the input vectors.
             pool: threads to spread the work over; the result does not depend on it.
+            clipped: (k, batch, cols) to be filled with the conversions that clipped, where converters are not ideal;
+                with ideal ones the codes at the ends of the range tell.
 
         """
+        if self._nonlinear is not None:
+            self.card.check_valid(voltage=volts, outside=self.conditions.outside)
         k, batch, rows = volts.shape
         cols = output_range.shape[1]
-        adc = self.periphery.adc
-        codes = np.empty((k, batch, cols), np.float64 if adc is None else adc.code_type)
-        steps = self.periphery.output_step(output_range)
+        codes: NDArray[Any] = np.empty((k, batch, cols), self.periphery.code_type)
+        steps = self.periphery.converter_step(output_range)
         if pool is not None and self._wires is not None:
             list(pool.map(self.product, [array for array in arrays if array not in self._products]))
         parts = [self._part(array, rows, cols) for array in arrays]
+        real = self.periphery.real is not None
+        converters = [self._part_converters(array, rows, steps[i]) for i, array in enumerate(arrays)] if real else []
+        cut = np.empty(codes.shape if real else (k, 0, 0), np.bool_) if clipped is None else clipped
 
         def task(place: tuple[int, int]) -> None:
             i, first = place
             block = slice(first, first + CHUNK)
             step = self.periphery.input_step(float(input_range[i]))
-            parts[i].convert(volts[i, block], step, steps[i], events[block], codes[i, block])
+            if not real:
+                parts[i].convert(volts[i, block], step, steps[i], events[block], codes[i, block])
+                return
+            given = (volts[i, block], step, steps[i], events[block], codes[i, block], cut[i, block])
+            part = parts[i]
+            if isinstance(part, DeviceProduct):
+                convert(converters[i], part.currents, *given, block=DEVICE_CHUNK, put=part.put, get=part.get)
+            else:
+                convert(converters[i], part.currents, *given, block=BLOCK)
 
         places = [(i, first) for first in range(0, batch, CHUNK) for i in range(k)]
         for _ in map(task, places) if pool is None or len(places) == 1 else pool.map(task, places):
             pass
-        return codes, steps
+        return codes, self.periphery.output_step(output_range)
+
+    def _part_converters(self, array: int, rows: int, steps: Floats) -> ConverterPart:
+        """Return the converters of a part of an array at certain steps (cols,) [A], where products run."""
+        key = (rows, steps.tobytes())
+        known = self._converters.get(array)
+        if known is None or known[0] != key:
+            if array not in self._banks:
+                assert self.periphery.plan is not None
+                self._banks[array] = ConverterBank(self.periphery.plan, array, *self.shape[1:])
+            put = np.asarray if self._device is None else self._device.put
+            known = self._converters[array] = (key, ConverterPart(self._banks[array], rows, steps, put))
+        return known[1]
 
     def pulse(self, array: int, places: NDArray[np.int64], train: Train, scheme: "BiasScheme" = "half") -> None:
         """Give each of some cells (n, 2) a train of pulses, one cell after the other; opens an epoch.
@@ -193,6 +250,11 @@ class SimulatedArrays:
         self.card.check_valid(
             temperature=self.conditions.temperature, voltage=voltages, outside=self.conditions.outside
         )
+
+    def count_reading(self) -> int:
+        """Return the number of the next reading: which random numbers it has to itself."""
+        self._reads += 1
+        return self._reads - 1
 
     def read(
         self,
@@ -217,7 +279,8 @@ class SimulatedArrays:
     ) -> Measured:
         """Read cells one after the other; every part of the answer is shaped as `voltages`.
 
-        A cell of a dynamic model follows the voltage and keeps the state that it comes to: that opens a read epoch.
+        A cell of a dynamic model follows the voltage and keeps the state that it comes to: that opens a read epoch. So
+        does a cell that the voltage forms.
         Cells on the same lines are taken as shielded: a reading moves the cell that it reads alone.
 
         Args:
@@ -242,6 +305,10 @@ class SimulatedArrays:
         share = np.ones(1) if self._wires is None else self._operator(array, noise).share[row, col][:, None]
         stray = sneak(noise, places, scheme, share, self._wires)
         g = conductances_at(cells, some, times, noise, self.clock, self._reads)
+        formed = numbers(cells, places[:0])
+        if self.card.forming is not None:
+            found = form_by_reading(cells, some, g, voltages, times, limit)
+            g, formed = found.conductance, found.formed
         before = None if self.card.dynamics is None else cells.position.ravel()[some]
         seen = chords(cells, some, g, voltages, seconds, limit)
         current = (seen.conductance * share + stray) * voltages
@@ -250,6 +317,9 @@ class SimulatedArrays:
             z = normals(event, array, n * repeat, self.periphery.seed, Purpose.CELL_READ_NOISE).reshape(n, repeat)
             current = current + cells.noise(some, g, seen.conductance) * share * voltages * z
         self._reads += 1
-        if before is not None and settle(cells, some, before, self.clock):
+        moved = before is not None and settle(cells, some, before, self.clock)
+        if len(formed):
+            form(cells, formed, limit, np.full(len(formed), self.clock))
+        if moved or len(formed):
             self.open_epoch()
         return Measured(times, current, seen.voltage)

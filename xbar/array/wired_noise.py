@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from xbar.array.product import Periphery
+from xbar.array.periphery import Periphery
 from xbar.circuit.wires import Wires
+from xbar.errors import Unsupported
 from xbar.periphery import converter_kernel as kernel
 
 Floats = NDArray[np.float64]
@@ -59,22 +60,36 @@ class WiredNoiseProduct:
         Word lines beyond `rows` stand at 0 V, their cells load the bit lines. Raises `Unsupported` where a vector did
         not converge.
         """
-        from xbar.circuit.read_noise import NoiseStream
-
-        rows, cols = volts.shape[1], out.shape[1]
+        cols = out.shape[1]
         gain, adc = input_step / output_step, self.periphery.adc
         for first in range(0, len(volts), BLOCK):
             block = slice(first, first + BLOCK)
             asked = np.require(volts[block], np.float32, ["C", "W"])
-            inputs = np.zeros((len(asked), self._shape[0]))
             codes = np.empty(asked.shape, np.float64)
             kernel.dac(asked, np.float32(1 / input_step), np.float32(self.periphery.dac.code_max), codes)
-            inputs[:, :rows] = codes
-            stream = NoiseStream(events[block], self.array, self.periphery.seed)
-            # Inputs in codes: a linear array gives currents in amperes for steps of 1 V.
-            found = self._noise.currents(inputs, stream).require().currents
-            sums = np.ascontiguousarray(found[:, :cols])
+            sums = self._sums(codes, cols, events[block])
             if adc is None:
                 np.multiply(sums, gain, out=out[block])
             else:
                 kernel.adc(sums, gain, float(adc.code_max), out[block])
+
+    def currents(
+        self, levels: NDArray[Any], unit: float, steps: Floats, events: NDArray[np.uint64], plane: int = 0
+    ) -> Floats:
+        """Return currents (batch, cols) in converter steps, as `ArrayProduct.currents`.
+
+        Raises `Unsupported` for a second plane: the cells' noise has one draw for a vector.
+        """
+        if plane:
+            raise Unsupported("exact read noise through wires has no bit-serial inputs; drive whole codes")
+        return self._sums(levels.astype(np.float64), len(steps), events) * (unit / steps)
+
+    def _sums(self, codes: Floats, cols: int, events: NDArray[np.uint64]) -> Floats:
+        """Return currents (batch, cols) for inputs of whole-number `codes` (batch, rows) volts."""
+        from xbar.circuit.read_noise import NoiseStream
+
+        inputs = np.zeros((len(codes), self._shape[0]))
+        inputs[:, : codes.shape[1]] = codes
+        stream = NoiseStream(events, self.array, self.periphery.seed)
+        # Inputs in codes: a linear array gives currents in amperes for steps of 1 V.
+        return np.ascontiguousarray(self._noise.currents(inputs, stream).require().currents[:, :cols])

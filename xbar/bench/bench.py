@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar, final
+from typing import Any, Self, TypeVar, cast, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xbar.bench import checks, combined
 from xbar.bench.capabilities import Capabilities, Identity
+from xbar.bench.cell_life import CellFlag
 from xbar.bench.chip import Chip
 from xbar.bench.crossbar import Crossbar
 from xbar.bench.driver import Driver, Unsafe
@@ -20,7 +21,9 @@ from xbar.bench.limits import Limits
 from xbar.bench.operation import Header, Operation, OperationKind, Recorder, Request
 from xbar.bench.placed_driver import PlacedDriver, place
 from xbar.bench.readings import CellReadings, VectorReadings
+from xbar.bench.resumption import Past, Resumption, waits
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
+from xbar.bench.status import Status
 from xbar.errors import DriverError, InputError, Interrupted, TraceWriteError, UnsafeError, XbarError
 
 T = TypeVar("T", bound=CellReadings | VectorReadings | None)
@@ -40,11 +43,13 @@ class Bench:
         recorder: keeps every operation, or None.
         limits: what the bench may do, of several drivers one for all or by name; None takes the driver's own ranges,
             which hardware does not allow.
-        chip: the life of the arrays, kept in a file between benches, or None. A bench of one driver.
+        chip: the life of the arrays, kept in a file between benches, or None; of several drivers by name.
+        past: what a run on this bench recorded before it was cut off: it is answered again first; or None.
 
     Raises:
         LimitError: hardware without limits.
-        InputError: hardware without a recorder.
+        InputError: hardware without a recorder, one chip for several drivers.
+        ReplayError: `past` was recorded on another bench.
         DriverError: a driver did not open.
         UnsafeError: it did not open, and outputs may still be ON.
 
@@ -57,11 +62,10 @@ class Bench:
         address: str = "",
         recorder: Recorder | None = None,
         limits: Limits | Mapping[str, Limits | None] | None = None,
-        chip: Chip | None = None,
+        chip: Chip | Mapping[str, Chip] | None = None,
+        past: Past | None = None,
     ) -> None:
-        self._drivers = place(driver, limits, address)
-        if chip is not None and len(self._drivers) > 1:
-            raise InputError(f"bench {address!r} has several drivers; a chip file belongs to a bench of one")
+        self._drivers = place(driver, limits, address, chip)
         if recorder is None and any(part.driver.hardware for part in self._drivers):
             raise InputError(f"bench {address!r} moves real charge and has no trace; give record=... or --trace")
         self._recorder = recorder
@@ -69,30 +73,42 @@ class Bench:
         self._stack = ExitStack()
         self._closed = False
         self._broken: BaseException | None = None
-        self.chip = chip
-        """The life of the arrays, or None where it is not kept."""
+        self._aborted = False
+        self.chips = {part.name: part.chip for part in self._drivers if part.chip is not None}
+        """The lives of the arrays that are kept, by the name of the driver."""
         self._pulses: dict[int, NDArray[np.int64]] = {}
         try:
             first = 0
             for part in self._drivers:
-                part.open(first, self._stop, chip)
+                part.open(first, self._stop)
                 first += part.capabilities.arrays
             header = Header(address, tuple(part.header() for part in self._drivers))
             self.identity: Identity = header.identity
             self.limits: Limits = header.limits
             self._timekeeper = next((p for p in self._drivers if p.capabilities.hardware), None)
+            self._resumption = None if past is None else Resumption(past, self._drivers, self._timekeeper)
             if recorder is not None:
                 recorder.start(header)
         except BaseException as error:
             self._closed = True
-            if chip is not None:
-                chip.close()
+            for kept in self.chips.values():
+                kept.close()
             self._disconnect(self._safe_off())
             if isinstance(error, XbarError) or not isinstance(error, Exception):
                 raise
             raise DriverError(f"bench {address!r} did not open: {error}") from error
 
     # ---- what stands on the bench
+
+    @property
+    def chip(self) -> Chip | None:
+        """Get the life of the arrays of a bench of one driver, None where it is not kept."""
+        return self._drivers[0].chip if len(self._drivers) == 1 else None
+
+    @property
+    def parts(self) -> dict[str, range]:
+        """Get the arrays of every driver by its name, which is empty where the bench has one driver without a name."""
+        return {p.name: range(p.first, p.first + p.capabilities.arrays) for p in self._drivers}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -111,6 +127,11 @@ class Bench:
         return next((s[name] for s in (part.driver.settings() for part in self._drivers) if name in s), None)
 
     @property
+    def resuming(self) -> bool:
+        """Get whether the next operation is answered from a run that was cut off."""
+        return self._resumption is not None and self._resumption.more
+
+    @property
     def clock(self) -> float:
         """Get the time since the bench opened [s]: the wall's where hardware is on it, else simulated time."""
         if self._timekeeper is not None:
@@ -124,7 +145,7 @@ class Bench:
     def __getitem__(self, array: int) -> Crossbar:
         """Return one array: the same verbs without `array`."""
         part, _ = self._find(array)
-        return Crossbar(self, array, part.capabilities)
+        return Crossbar(self, array, part.capabilities, part.limits)
 
     def driver_of(self, array: int) -> int:
         """Return which driver an array belongs to, from 0; the arrays of one product belong to one driver."""
@@ -198,9 +219,9 @@ class Bench:
         places = checks.cells(cells, own, part.capabilities)
         _check_read(part, config, [config.voltage])
         request = Request(OperationKind.READ, (array,), cells=places, read=config)
-        readings = self._operate(request, lambda: part.driver.read(own, places, config))
-        if self.chip is not None:
-            self.chip.saw(own, places)
+        readings = self._operate(request, lambda: part.dated(part.driver.read(own, places, config)))
+        if part.chip is not None:
+            part.chip.saw(own, places)
         return readings
 
     def sweep(
@@ -214,7 +235,7 @@ class Bench:
         _check_read(part, config, steps)
         request = Request(OperationKind.SWEEP, (array,), voltages=steps, cells=places, read=config)
         where = (int(places[0, 0]), int(places[0, 1]))
-        return self._operate(request, lambda: part.driver.sweep(own, where, steps, config))
+        return self._operate(request, lambda: part.dated(part.driver.sweep(own, where, steps, config)))
 
     def pulse(self, array: int, cells: ArrayLike, pulse: Pulse, count: int = 1) -> None:
         """Give cells `(n, 2)` of (row, column) `count` pulses each; counted before they leave the host."""
@@ -227,22 +248,36 @@ class Bench:
         here = (named[:, 0], named[:, 1])
         worst = int(np.argmax(seen[here] + count * times)) if len(named) else None
         most, more = (0, 0) if worst is None else (int(seen[here][worst]), int(times[worst]) * count)
-        part.limits.check_pulse(pulse, part.capabilities, most, more)
+        fresh = part.chip is not None and not (part.chip.cells(own).flags[here] & CellFlag.FORMED).any()
+        # Those of a run that is resumed were checked, counted and given when they were recorded.
+        known = self._resumption is not None and self._resumption.counted(part)
+        if not known:
+            part.limits.check_pulse(pulse, part.capabilities, most, more, fresh)
         if "pulse" in part.capabilities.native:
             checks.unselected(pulse.unselected, part.capabilities, "pulse")
         self._check_open()
-        if self.chip is None:
+        if part.chip is None:
             seen[here] += count * times
-        else:
-            self.chip.count_pulses(own, places, count)
+        elif not known:
+            part.chip.count_pulses(own, places, count)
         request = Request(OperationKind.PULSE, (array,), cells=places, pulse=pulse, count=count)
         self._operate(request, lambda: part.driver.pulse(own, places, pulse, count))
 
     def _pulses_of(self, array: int, part: PlacedDriver) -> NDArray[np.int64]:
         """Return how many pulses the cells of an array have seen: in their life, where it is known."""
-        if self.chip is not None:
-            return self.chip.cells(array - part.first).pulses
+        if part.chip is not None:
+            return part.chip.cells(array - part.first).pulses
         return self._pulses.setdefault(array, np.zeros((part.capabilities.rows, part.capabilities.cols), np.int64))
+
+    def flag(self, array: int, cells: ArrayLike, flag: CellFlag, on: bool = True) -> None:
+        """Set or clear a flag of cells `(n, 2)` of (row, column) in the chip file; nothing where no chip is kept.
+
+        The guard reads what is formed. It is no operation: no trace tells of it.
+        """
+        part, own = self._find(array)
+        places = checks.cells(cells, own, part.capabilities)
+        if part.chip is not None:
+            part.chip.flag(own, places, flag, on)
 
     def wait(self, seconds: float) -> None:
         """Let time pass [s], 0 or more: hardware sleeps, a simulation moves its clock.
@@ -253,18 +288,22 @@ class Bench:
         self._operate(Request(OperationKind.WAIT, seconds=float(seconds)), lambda: self._wait(float(seconds)))
 
     def _wait(self, seconds: float) -> None:
-        now = self.clock
-        # A clock that is level waits exactly what was asked for: a replay compares it.
-        gaps = [seconds + max(0.0, now - part.clock) for part in self._drivers]
-        for part, gap in zip(self._drivers, gaps, strict=True):
-            # The wall's time passes for all hardware together, while the first of it sleeps.
-            passed = part.capabilities.hardware and part is not self._timekeeper
-            part.driver.wait(max(0.0, now + seconds - part.clock) if passed else gap)
+        for part, gap in waits(self._drivers, self._timekeeper, seconds):
+            part.driver.wait(gap)
 
     def conclude(self, result: Mapping[str, Any]) -> None:
         """Let the trace keep what the operations gave (JSON values), such as an accuracy; nothing without a trace."""
         if self._recorder is not None:
             self._recorder.conclude(result)
+
+    def check_whole(self) -> None:
+        """Raise `Interrupted` or `DriverError` where an operation ended early: what is missing is NaN."""
+        if self._aborted and self._stop.is_set():
+            raise Interrupted(INTERRUPTED)
+        if self._aborted:
+            raise DriverError(
+                "an operation ended before all of it was measured; the trace holds what was: go on with --resume"
+            )
 
     # ---- the one way to the driver
 
@@ -278,6 +317,10 @@ class Bench:
 
     def _operate(self, request: Request, call: Callable[[], T]) -> T:
         self._check_open()
+        if self._resumption is not None:
+            done = self._resumption.answer(request)
+            if done is not None:
+                return cast("T", self._again(request, done))
         started = self.clock
         try:
             readings = call()
@@ -288,7 +331,15 @@ class Bench:
             which = self._find(request.arrays[0])[0] if request.arrays else self._drivers[0]
             raise DriverError(f"driver {which.kind} failed in {request.kind.name.lower()}: {error}") from error
         self._record(Operation(request, started, self.clock, readings))
+        self._aborted = self._aborted or _aborted(readings)
         return readings
+
+    def _again(self, request: Request, done: Operation) -> CellReadings | VectorReadings | None:
+        """Record once more what was recorded, and return or raise its outcome."""
+        self._record(replace(done, request=request))
+        if done.error is not None:
+            raise done.error
+        return done.readings
 
     def _record(self, operation: Operation) -> None:
         if self._recorder is None:
@@ -317,22 +368,16 @@ class Bench:
 
     def _end(self, status: str) -> None:
         left = self._safe_off()
+        if self._resumption is not None:
+            self._resumption.close()
         try:
             if self._recorder is not None:
                 self._recorder.close("failed" if any(left) else status)
         finally:
-            try:
-                self._keep_chip()
-            finally:
-                self._disconnect(left)
-
-    def _keep_chip(self) -> None:
-        """Write the chip file; whatever happened on the bench, the arrays are what they are now."""
-        if self.chip is not None:
-            try:
-                self.chip.save(self._drivers[0].driver)
-            finally:
-                self.chip.close()
+            with ExitStack() as ends:
+                ends.callback(self._disconnect, left)
+                for part in self._drivers:
+                    ends.callback(part.keep_chip)
 
     def _safe_off(self) -> list[Unsafe]:
         return [part.safe_off() for part in self._drivers]
@@ -365,6 +410,10 @@ class Bench:
             self.close("aborted" if aborted else "ok" if kind is None else "failed")
         if unseen:
             raise Interrupted(INTERRUPTED)
+
+
+def _aborted(readings: CellReadings | VectorReadings | None) -> bool:
+    return readings is not None and bool((np.asarray(readings.status) & np.uint32(Status.ABORTED)).any())
 
 
 def _check_read(part: PlacedDriver, config: ReadConfig, voltages: ArrayLike) -> None:

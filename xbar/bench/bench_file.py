@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from xbar import toml_file
+from xbar.bench.converter_section import ConverterSection
 from xbar.bench.limits import Limits
+from xbar.bench.placement_rule import PlacementRule, TooLarge
 from xbar.errors import FormatError
 from xbar.quantity_fields import Current, Energy, Resistance, Voltage
 
@@ -23,11 +25,6 @@ class _Geometry(_Section):
     arrays: int = Field(default=1, ge=1, le=65536)
     rows: int = Field(default=128, ge=1, le=8192)
     cols: int = Field(default=128, ge=1, le=8192)
-
-
-class _Converters(_Section):
-    dac_bits: int = Field(default=8, ge=2, le=16)
-    adc_bits: int = Field(default=8, ge=2, le=16)
 
 
 class _Wires(_Section):
@@ -50,6 +47,7 @@ class _Limits(_Section):
     current: Current = Field(gt=0)
     pulse_energy: Energy | None = Field(default=None, gt=0)
     pulses_per_cell: int | None = Field(default=None, ge=1)
+    forming_voltage: Voltage | None = Field(default=None, gt=0)
 
 
 class _Sample(_Section):
@@ -63,10 +61,11 @@ class _Sample(_Section):
 class _Driver(_Section):
     driver: str = Field(min_length=2)
     address: str = ""
+    chip: str | None = Field(default=None, min_length=1)
     card: str | None = None
     seed: int | None = Field(default=None, ge=0)
     geometry: _Geometry | None = None
-    converters: _Converters | None = None
+    converters: ConverterSection | None = None
     wires: _Wires | None = None
     limits: _Limits | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -81,9 +80,25 @@ class _NamedDriver(_Driver):
     name: str = Field(min_length=1, max_length=64)
 
 
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Placement(_Section):
+    layers: list[_Name] = Field(min_length=1, max_length=4096)
+    driver: _Name | list[_Name]
+    program: bool = True
+    too_large: TooLarge = "refuse"
+
+    def rule(self) -> PlacementRule:
+        """Return the rule."""
+        drivers = [self.driver] if isinstance(self.driver, str) else self.driver
+        return PlacementRule(tuple(self.layers), tuple(drivers), self.program, self.too_large)
+
+
 class _SeveralDrivers(_Section):
     schema_: Literal["xbar-bench/1"] = Field(alias="schema")
     drivers: list[_NamedDriver] = Field(min_length=1, max_length=256)
+    placement: list[_Placement] = Field(default_factory=list, max_length=4096)
     sample: _Sample = _Sample()
 
     @field_validator("drivers")
@@ -93,6 +108,17 @@ class _SeveralDrivers(_Section):
         if len(set(names)) < len(names):
             raise ValueError("two drivers have one name; give each its own")
         return drivers
+
+    @field_validator("placement")
+    @classmethod
+    def _drivers_are_there(cls, placement: list[_Placement], info: ValidationInfo) -> list[_Placement]:
+        there = [driver.name for driver in info.data.get("drivers", [])]
+        for rule in (section.rule() for section in placement if there):
+            unknown = [name for name in rule.drivers if name not in there]
+            if unknown or not rule.drivers:
+                asked = repr(unknown[0]) if unknown else "nothing"
+                raise ValueError(f"[[placement]] names the driver {asked}; the file has {', '.join(there)}")
+        return placement
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,8 @@ class BenchDriver:
     options: Mapping[str, Any]
     """Options of the driver: geometry, converters, card, seed, and those of the section [options]."""
     limits: Limits | None
+    chip: Path | None = None
+    """File that keeps the life of its arrays."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +146,8 @@ class BenchFile:
     """In the order of their arrays."""
     sample: Mapping[str, str]
     """Sample, wafer, die, operator, note: they stand in the trace."""
+    placement: tuple[PlacementRule, ...] = ()
+    """Which layers of a network stand on which drivers; none: tiles take the arrays in their order."""
 
 
 def load_bench_file(path: str | Path) -> BenchFile:
@@ -137,17 +167,20 @@ def load_bench_file(path: str | Path) -> BenchFile:
     except ValidationError as error:
         raise FormatError(toml_file.report(origin, error)) from error
     parts = found.drivers if isinstance(found, _SeveralDrivers) else [found]
-    drivers = tuple(_driver(part, file.parent, number) for number, part in enumerate(parts))
-    return BenchFile(drivers, found.sample.model_dump())
+    drivers = tuple(_driver(part, file, number) for number, part in enumerate(parts))
+    placed = found.placement if isinstance(found, _SeveralDrivers) else []
+    return BenchFile(drivers, found.sample.model_dump(), tuple(rule.rule() for rule in placed))
 
 
-def _driver(found: _Driver, folder: Path, number: int) -> BenchDriver:
+def _driver(found: _Driver, file: Path, number: int) -> BenchDriver:
+    folder = file.parent
     name = found.name if isinstance(found, _NamedDriver) else ""
-    options = _options(found, folder)
+    options = _options(found, folder, f"bench file {file}")
     if number and found.driver == "sim":
         options.setdefault("seed", number)  # another chip than the first driver's
     limits = None if found.limits is None else Limits(**found.limits.model_dump())
-    return BenchDriver(name, found.driver, _from_folder(found.address, folder), options, limits)
+    chip = None if found.chip is None else folder / found.chip
+    return BenchDriver(name, found.driver, _from_folder(found.address, folder), options, limits, chip)
 
 
 def _from_folder(text: str, folder: Path) -> str:
@@ -155,10 +188,10 @@ def _from_folder(text: str, folder: Path) -> str:
     return str(folder / text) if text.endswith(".toml") and not Path(text).is_absolute() else text
 
 
-def _options(found: _Driver, folder: Path) -> dict[str, Any]:
+def _options(found: _Driver, folder: Path, origin: str) -> dict[str, Any]:
     options = dict(found.options)
-    for section in (found.geometry, found.converters):
-        options |= {} if section is None else section.model_dump()
+    options |= {} if found.geometry is None else found.geometry.model_dump()
+    options |= {} if found.converters is None else found.converters.options(folder, origin)
     if found.wires is not None:
         options["wires"] = found.wires.option()
     if found.card is not None:

@@ -21,11 +21,13 @@ def limits(parts: Sequence[Limits]) -> Limits:
         return parts[0]
     energies = [part.pulse_energy for part in parts if part.pulse_energy is not None]
     pulses = [part.pulses_per_cell for part in parts if part.pulses_per_cell is not None]
+    forming = [part.forming_voltage for part in parts]
     return Limits(
         min(part.cell_voltage for part in parts),
         min(part.current for part in parts),
         min(energies, default=None),
         min(pulses, default=None),
+        None if None in forming else min(voltage for voltage in forming if voltage is not None),
     )
 
 

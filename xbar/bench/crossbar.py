@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xbar.bench.capabilities import Capabilities
+from xbar.bench.cell_life import CellFlag
+from xbar.bench.limits import Limits
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
 class Crossbar:
     """Array `array` of `bench`; get it as `bench[array]`."""
 
-    def __init__(self, bench: "Bench", array: int, capabilities: Capabilities) -> None:
+    def __init__(self, bench: "Bench", array: int, capabilities: Capabilities, limits: Limits) -> None:
         self._bench = bench
         self.array = array
         self.capabilities = capabilities
         """What the array can do."""
+        self.limits = limits
+        """What the bench may do to it."""
+
+    @property
+    def clock(self) -> float:
+        """Get the time since the bench opened [s]."""
+        return self._bench.clock
 
     def program(self, targets: ArrayLike) -> None:
         """Write target conductances `(rows, cols)` [S] in one shot; NaN leaves a cell as it is."""
@@ -49,3 +58,11 @@ class Crossbar:
     def pulse(self, cells: ArrayLike, pulse: Pulse, count: int = 1) -> None:
         """Give cells `(n, 2)` `count` pulses each."""
         self._bench.pulse(self.array, cells, pulse, count)
+
+    def flag(self, cells: ArrayLike, flag: CellFlag, on: bool = True) -> None:
+        """Set or clear a flag of cells `(n, 2)` in the chip file; nothing where no chip is kept."""
+        self._bench.flag(self.array, cells, flag, on)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass on the bench [s], 0 or more."""
+        self._bench.wait(seconds)

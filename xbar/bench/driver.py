@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xbar.bench.capabilities import Capabilities, Identity
 from xbar.bench.limits import Limits
+from xbar.bench.operation import OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 from xbar.errors import Unsupported
@@ -39,6 +40,8 @@ class Driver(ABC):
 
     hardware: ClassVar[bool] = False
     """True where a command can move real charge: such a driver opens only with limits and a trace."""
+    passing_settings: ClassVar[frozenset[str]] = frozenset()
+    """Names of `settings` that may be others when the same bench is opened again, such as an error queue."""
     capabilities: Capabilities
     """Valid after `open`."""
     limits: Limits | None = None
@@ -128,6 +131,28 @@ class Driver(ABC):
         Raises `InputError` for the state of another chip, `FormatError` for a damaged one.
         """
         raise Unsupported(f"driver {type(self).__name__} has no state to bring back; it cannot use this chip file")
+
+    def retrace(self, request: Request) -> None:
+        """Bring arrays that live in this driver to where an operation leaves them whose answer is known already.
+
+        Called where `state` gives a state, when a run that was cut off is resumed. Does the operation again; a driver
+        overrides it where less will do.
+        """
+        array = request.arrays[0] if request.arrays else 0
+        match request.kind:
+            case OperationKind.PROGRAM if request.targets is not None:
+                self.program(array, request.targets)
+            case OperationKind.MVM if request.voltages is not None and request.vector is not None:
+                self.mvm(request.arrays, request.voltages, request.vector, request.events)
+            case OperationKind.READ if request.cells is not None and request.read is not None:
+                self.read(array, request.cells, request.read)
+            case OperationKind.SWEEP if request.cells is not None and request.read is not None:
+                row, col = (int(number) for number in request.cells[0])
+                self.sweep(array, (row, col), np.asarray(request.voltages, np.float64), request.read)
+            case OperationKind.PULSE if request.cells is not None and request.pulse is not None:
+                self.pulse(array, request.cells, request.pulse, request.count or 0)
+            case OperationKind.WAIT:
+                self.wait(request.seconds or 0.0)
 
     def errors(self) -> list[str]:
         """Drain the error queues of the instruments and return what they said."""

@@ -61,6 +61,8 @@ class Operation:
     """Bench clock after [s]."""
     readings: CellReadings | VectorReadings | None = None
     error: Exception | None = None
+    wall: float | None = None
+    """When it ended, seconds since 1970; None: now. Recorders of what happens now need not be told."""
 
 
 @dataclass(frozen=True)

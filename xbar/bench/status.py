@@ -19,3 +19,5 @@ class Status(IntFlag):
     ABORTED = 64
     """The operation was stopped before this reading was complete."""
     STALE = 128
+    INPUT_OVERRANGE = 256
+    """An input converter was at its end: a word line got less than was asked for."""

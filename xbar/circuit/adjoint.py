@@ -22,6 +22,7 @@ from xbar.circuit.ladder_pcg import LadderSolver
 from xbar.circuit.network import Network, conductances, network, reached
 from xbar.circuit.newton import Solution
 from xbar.circuit.operator import EffectiveOperator, one_blas_thread
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.sources import boundary_sources, sensed_sources
 from xbar.circuit.wire_currents import bottom_currents, right_currents
 from xbar.circuit.wires import Floats, Wires
@@ -129,12 +130,14 @@ def solution_gradients(
 
 
 def _batch(v: ArrayLike, weights: ArrayLike, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
-    inputs, outward = np.asarray(v, float), np.asarray(weights, float)
+    inputs, outward = real_numbers(v, "inputs"), real_numbers(weights, "weights")
     rows, cols = shape
     if inputs.ndim != 2 or inputs.shape[1] != rows or outward.shape != (len(inputs), cols):
         raise InputError(
             f"inputs {inputs.shape} and weights {outward.shape}; give (batch, {rows}) and (batch, {cols}) of one batch"
         )
+    if not (np.isfinite(inputs).all() and np.isfinite(outward).all()):
+        raise InputError("inputs or weights hold NaN or infinity; give finite numbers")
     return inputs, outward
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xbar.circuit.boundary import Boundary, End, biased, driven, floating, sensed
+from xbar.circuit.network import conductances
 from xbar.circuit.operator import effective_operator
 from xbar.circuit.port_admittance import PortAdmittance
 from xbar.circuit.wires import Floats, Wires
@@ -46,7 +47,7 @@ def cell_voltages(
 
     This is what half-selected cells are disturbed by. `g` (rows, cols) [S]; `voltage` between the selected lines [V].
     """
-    cells = np.asarray(g, float)
+    cells = conductances(g, (2,))
     side = boundary(scheme, (cells.shape[0], cells.shape[1]), cell, voltage)
     inputs = np.zeros((1, cells.shape[0]))
     inputs[0, cell[0]] = voltage

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.wires import Floats, resistances
 from xbar.errors import InputError
 
@@ -45,7 +46,7 @@ class End:
         """Raise `InputError` for an unknown kind, or voltages or resistances that cannot be."""
         if self.kind not in get_args(Kind):
             raise InputError(f"end {self.kind!r}; possible: {', '.join([*get_args(Kind), *NAMES])}")
-        volts = np.array(self.volts, float)
+        volts = np.array(real_numbers(self.volts, f"volts of an end {self.kind!r}"))
         if volts.ndim > 1 or not np.isfinite(volts).all():
             raise InputError(f"end {self.kind!r} at {self.volts!r} V; give a finite number, or one for each line")
         if self.kind in ("driven", "open") and volts.any():
@@ -160,6 +161,8 @@ def _ends(ends: Ends) -> End | tuple[End, ...]:
         return End(kind)  # type: ignore[arg-type]  # End itself refuses a name that is no kind
     if isinstance(ends, End):
         return ends
+    if not isinstance(ends, Sequence | np.ndarray):
+        raise InputError(f"ends of one side are {ends!r}; give an end, its name, or one of these for each line")
     found = []
     for end in ends:
         one = _ends(end)

@@ -7,12 +7,13 @@ may pass through there, and a solution that stays there is reported.
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from xbar.circuit.law import CellLaw as CellLaw
-from xbar.circuit.law import Law
+from xbar.circuit.law import Law, require_law
 from xbar.errors import InputError
 from xbar.namespace import Array, namespace
 from xbar.units import show
@@ -152,7 +153,10 @@ class Polynomial(Law):
     def __post_init__(self) -> None:
         """Raise `InputError` where the current does not increase with the voltage up to the limit."""
         _positive(self.limit, "limit of a polynomial law", "V")
-        object.__setattr__(self, "coefficients", tuple(float(a) for a in self.coefficients))
+        try:
+            object.__setattr__(self, "coefficients", tuple(float(a) for a in self.coefficients))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"polynomial law {self.coefficients!r}: give coefficients (a_2, a_3, ...)") from error
         slope = np.array([k * a for k, a in enumerate((1.0, *self.coefficients), start=1)])
         if not np.isfinite(slope).all():
             raise InputError(f"polynomial law {self.coefficients}: give finite coefficients")
@@ -185,6 +189,11 @@ class Series(Law):
     """Law of the device that has the conductance `g`."""
     access: Any
     """Law of the access device: `Resistor` for a transistor that is switched on, `Selector`, or another law."""
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` for what is no law."""
+        require_law(self.device, "the device")
+        require_law(self.access, "the access device")
 
     @property
     def limit(self) -> float:
@@ -255,5 +264,7 @@ def _sinh(g: Array, v0: float, v: Array) -> tuple[Array, Array]:
 
 
 def _positive(value: float, quantity: str, unit: str) -> None:
+    if not isinstance(value, Real):
+        raise InputError(f"{quantity} is {value!r}; give a number in {unit}")
     if not 0 < value < math.inf:
         raise InputError(f"{quantity} is {value:g} {unit}; it must be positive")

@@ -26,6 +26,9 @@ class ArrayFields:
     """`(batch, cols)`: currents that leave at the bottom ends [A]."""
     top: NDArray[Any]
     """`(batch, cols)`: currents that leave at the top ends [A]."""
+    total: NDArray[Any]
+    """`(batch, cols)`: currents of the cells of each bit line [A]: those of both ends together, also where a current
+    from end to end is so large that its rounding would hide them."""
 
 
 class ArrayMarch:
@@ -35,9 +38,9 @@ class ArrayMarch:
         """March `g` (rows, cols) [S]; cells that no source reaches carry no current."""
         self.net = net
         self.found = reached(net, g > 0)
-        cells = g if self.found is None else np.where(self.found.cells, g, 0.0)
-        self._turned = g.shape[0] > g.shape[1]
-        if self._turned:
+        cells = self.cells = g if self.found is None else np.where(self.found.cells, g, 0.0)
+        self.turned = g.shape[0] > g.shape[1]
+        if self.turned:
             # Both axes are reversed too: the near sides stay the near sides.
             self._march = March(net.transposed(), np.ascontiguousarray(cells[::-1, ::-1].T), dtype)
         else:
@@ -46,20 +49,21 @@ class ArrayMarch:
     def matrix(self) -> NDArray[Any]:
         """Return the operator `(rows, cols)` [S]; exchanging sources and sensing changes nothing (reciprocity)."""
         found = self._march.matrix()
-        return np.ascontiguousarray(found[::-1, ::-1].T) if self._turned else found
+        return np.ascontiguousarray(found[::-1, ::-1].T) if self.turned else found
 
     def fields(self, sources: Sources, keep: bool) -> ArrayFields:
         """Return the solution for a batch of sources; `keep`: with all node voltages."""
-        if not self._turned:
+        if not self.turned:
             found = self._march.fields(sources, keep)
             word, bit = (found.nodes[k].transpose(2, 1, 0) for k in (0, 1)) if found.nodes is not None else (None, None)
-            right, bottom, top = found.right, found.near, found.total - found.near
+            right, bottom, top, total = found.right, found.near, found.total - found.near, found.total
         else:
             turned = Sources(sources.bottom[::-1], sources.top[::-1], sources.right[::-1], sources.left[::-1])
             found = self._march.fields(turned, keep)
             flipped = found.nodes[:, ::-1, ::-1] if found.nodes is not None else None
             word, bit = (flipped[k].transpose(2, 0, 1) for k in (1, 0)) if flipped is not None else (None, None)
             right, bottom, top = (found.total - found.near)[::-1], -found.left[::-1], found.right[::-1]
+            total = bottom + top
         none = np.empty((0, *self.net.shape), self._march.dtype)
         return ArrayFields(
             none if word is None else self._grounded(word, 0),
@@ -67,6 +71,7 @@ class ArrayMarch:
             np.ascontiguousarray(right.T),
             np.ascontiguousarray(bottom.T),
             np.ascontiguousarray(top.T),
+            np.ascontiguousarray(total.T),
         )
 
     def _grounded(self, nodes: NDArray[Any], kind: int) -> NDArray[Any]:

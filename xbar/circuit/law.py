@@ -1,7 +1,8 @@
 """The port of the laws of cells: what a solver asks of one, and what all of them share."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from xbar.errors import InputError
 from xbar.namespace import Array
 
 
@@ -20,6 +21,12 @@ class CellLaw(Protocol):
     def by_g(self, g: Array, v: Array) -> Array:
         """Return the derivative of the current by `g` at voltages `v` [V]."""
         ...
+
+
+def require_law(law: Any, what: str) -> None:
+    """Raise `InputError` for what is no law of cells."""
+    if isinstance(law, type) or not callable(getattr(law, "evaluate", None)) or not hasattr(law, "limit"):
+        raise InputError(f"{what} is {law!r}; give a law of cells, such as Sinh(0.1)")
 
 
 class Law:

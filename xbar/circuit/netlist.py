@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from xbar.circuit.boundary import Boundary, SideArrays
 from xbar.circuit.cell_law import CellLaw
 from xbar.circuit.network import Network, conductances, network, reached
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.spice_cell import CellElements, cell_elements
 from xbar.circuit.wires import Floats, Wires
 from xbar.errors import InputError
@@ -42,7 +43,7 @@ def netlist(
     has no expression in SPICE.
     """
     cells = conductances(g, (2,))
-    inputs = np.asarray(v, float)
+    inputs = real_numbers(v, "inputs")
     if inputs.shape != cells.shape[:1] or not np.isfinite(inputs).all():
         raise InputError(f"inputs have the shape {inputs.shape}; give {cells.shape[:1]} finite voltages, one vector")
     net = network((cells.shape[0], cells.shape[1]), wires, Boundary() if boundary is None else boundary)

@@ -13,6 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from xbar.circuit.boundary import Boundary, SideArrays, side_arrays
+from xbar.circuit.memory import require_memory
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.wires import Floats, Wires
 from xbar.errors import InputError
 
@@ -21,6 +23,9 @@ SHORT = 1e4
 
 BROKEN = 1e15
 """Segments of this resistance or more [ohm] are taken as broken: exactly no current flows."""
+
+COPIES = 4 * 8.0
+"""Memory that every use of an array takes at least, for each cell [bytes]."""
 
 FAR_LEAST = 1e-15
 """Least resistance of a connected top end in the bit-line ladders [ohm]: 0 would give 0/0, this no error."""
@@ -73,6 +78,9 @@ def network(shape: tuple[int, int], wires: Wires, boundary: Boundary | None = No
     """
     rows, cols = shape
     boundary = Boundary() if boundary is None else boundary
+    for name, given, kind in (("wires", wires, Wires), ("boundary", boundary, Boundary)):
+        if not isinstance(given, kind):
+            raise InputError(f"{name} are {given!r}; give a {kind.__name__}")
     left = side_arrays(boundary.left, rows, wires.source, "left")
     right = side_arrays(boundary.right, rows, wires.source, "right")
     top = side_arrays(boundary.top, cols, wires.sense, "top")
@@ -114,12 +122,14 @@ def _without_loops(near: SideArrays, far: SideArrays, ohm: Floats, line: str, si
 def conductances(g: ArrayLike, axes: tuple[int, ...] = (2, 3)) -> Floats:
     """Return the conductances of cells [S] in float64, shorted ones limited to `SHORT`.
 
-    Raises `InputError` for NaN, negative values, another number of axes, or an array without cells.
+    Raises `InputError` for NaN, negative values, another number of axes, an array without cells, or more of them than
+    the memory of this machine takes.
     """
-    array = np.asarray(g, float)
+    array = real_numbers(g, "conductances")
     if array.ndim not in axes or 0 in array.shape:
         shapes = " or ".join({2: "(rows, cols)", 3: "(tiles, rows, cols)"}[k] for k in axes)
         raise InputError(f"conductances have the shape {array.shape}; give {shapes} with one cell or more")
+    require_memory(COPIES * array.size, f"arrays of {array.size:.3g} cells")
     bad = ~(array >= 0)
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])

@@ -18,8 +18,10 @@ from xbar.circuit.boundary import Boundary
 from xbar.circuit.cell_law import CellLaw, Ohmic
 from xbar.circuit.ends import combine
 from xbar.circuit.ladder_pcg import LadderSolver
+from xbar.circuit.law import require_law
 from xbar.circuit.memory import require_memory
 from xbar.circuit.network import Network, conductances, network, reached
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.wire_currents import bottom_currents
 from xbar.circuit.wires import Floats, Wires
 from xbar.errors import InputError, Unsupported
@@ -104,7 +106,7 @@ def solve(
     Raises `InputError` for shapes, conductances or voltages that cannot be, and where the memory does not suffice.
     """
     cells = conductances(g)
-    inputs = np.ascontiguousarray(v, float)
+    inputs = np.ascontiguousarray(real_numbers(v, "inputs"))
     rows, cols = cells.shape[-2:]
     if inputs.ndim != 2 or inputs.shape[1] != rows or (cells.ndim == 3 and len(cells) != len(inputs)):
         batch = len(cells) if cells.ndim == 3 else "batch"
@@ -118,6 +120,7 @@ def solve(
     require_memory(160.0 * len(inputs) * rows * cols, f"the fields of {len(inputs)} vectors")
     net = network((rows, cols), wires, boundary)
     law = Ohmic() if iv is None else iv
+    require_law(law, "`iv`")
     size = max(1, BLOCK // (rows * cols))
 
     def part(first: int) -> Solution:

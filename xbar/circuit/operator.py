@@ -15,6 +15,7 @@ from xbar.circuit.ends import combine
 from xbar.circuit.fields import ArrayMarch
 from xbar.circuit.memory import require_memory
 from xbar.circuit.network import Network, conductances, network, reached
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.sources import boundary_sources
 from xbar.circuit.wires import Floats, Wires
 from xbar.errors import InputError
@@ -78,6 +79,8 @@ class EffectiveOperator:
         if self.g.ndim != 3:
             raise InputError("this operator has one array, not tiles; build it anew with effective_operator()")
         chosen = np.asarray(index)
+        if chosen.shape == (0,):
+            return self
         if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
             raise InputError(f"tiles are chosen by a list of whole numbers, got {index!r}")
         if chosen.size and not (chosen.min() >= 0 and chosen.max() < len(self.g)):
@@ -93,11 +96,12 @@ class EffectiveOperator:
         return replace(self, g=all_g, matrix=matrix, offset=offset)
 
     def _inputs(self, v: ArrayLike) -> NDArray[Any]:
-        inputs = np.asarray(v, self.dtype)
+        inputs = real_numbers(v, "inputs", self.dtype)
         rows = self.g.shape[-2]
         tiled = inputs.ndim == 3 and self.g.ndim == 3 and len(inputs) == len(self.g)
         if (inputs.ndim != 2 and not tiled) or inputs.shape[-1] != rows:
             raise InputError(f"inputs have the shape {inputs.shape}; give (batch, {rows}), in volts")
+        require_memory(float(inputs.size), f"{inputs.size // rows:.3g} inputs")
         if not np.isfinite(inputs).all():
             raise InputError("inputs hold NaN or infinity; give finite voltages")
         return inputs
@@ -122,7 +126,10 @@ def effective_operator(
     Raises `InputError` for conductances, shapes or boundaries that cannot be.
     """
     cells = conductances(g)
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError as error:
+        raise InputError(f"type {dtype!r}; float64 and float32 are possible") from error
     if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise InputError(f"type {kind}; float64 and float32 are possible")
     if method not in ("auto", "march", "dissection"):
@@ -166,8 +173,12 @@ def _build(net: Network, g: Floats, dtype: np.dtype[Any], method: Method) -> tup
     matrix = march.matrix()
     if not any(side.volts.any() for side in (net.left, net.right, net.top, net.bottom)):
         return matrix, np.zeros(g.shape[1], dtype)
-    fields = march.fields(boundary_sources(net, np.zeros((1, g.shape[0]))), keep=False)
-    return matrix, combine(net, (fields.bottom + fields.top)[0], fields.bottom[0])
+    # What both ends of a bit line sense together is what its cells give. Marched the other way, only their nodes tell
+    # it: the currents at the two ends may be so large that their difference would be rounding.
+    both = march.turned and bool((net.top.port & net.bottom.port).any())
+    fields = march.fields(boundary_sources(net, np.zeros((1, g.shape[0]))), keep=both)
+    total = (march.cells * (fields.word[0] - fields.bit[0])).sum(axis=0) if both else fields.total[0]
+    return matrix, combine(net, total.astype(dtype), fields.bottom[0])
 
 
 def growth(net: Network, g: Floats) -> float:
@@ -183,6 +194,8 @@ def growth(net: Network, g: Floats) -> float:
 def _nodes(net: Network, g: Floats, inputs: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the node voltages of one array, each `(batch, rows, cols)`."""
     require_memory(4.0 * len(inputs) * g.size * dtype.itemsize, f"node voltages of {len(inputs)} vectors")
+    if not len(inputs):
+        return np.empty((0, *g.shape), dtype), np.empty((0, *g.shape), dtype)
     fields = ArrayMarch(net, g, dtype).fields(boundary_sources(net, inputs), keep=True)
     return fields.word, fields.bit
 

@@ -32,6 +32,7 @@ from xbar.circuit.network import network, reached
 from xbar.circuit.newton import Status
 from xbar.circuit.noise_approximations import NoiseApproximations
 from xbar.circuit.operator import EffectiveOperator, one_blas_thread
+from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.wire_currents import bottom_currents
 from xbar.circuit.wires import Floats
 from xbar.errors import InputError, Unsupported
@@ -119,7 +120,7 @@ class ReadNoise:
     """
 
     def __init__(self, op: EffectiveOperator, sigma: ArrayLike) -> None:
-        spread = np.array(sigma, float)
+        spread = np.array(real_numbers(sigma, "values of sigma"))
         if op.g.ndim != 2:
             raise InputError("read noise is that of one array; build an operator of one tile")
         if spread.shape != op.g.shape or not np.isfinite(spread).all() or (spread < 0).any():
@@ -169,7 +170,7 @@ class ReadNoise:
         return NoiseApproximations(self.net, self._cells, np.asarray(self.op.matrix, float), self._sigma)
 
     def _inputs(self, v: ArrayLike) -> Floats:
-        inputs = np.asarray(v, float)
+        inputs = real_numbers(v, "inputs")
         if inputs.ndim != 2 or not len(inputs) or inputs.shape[1] != self.op.g.shape[0]:
             raise InputError(f"inputs have the shape {inputs.shape}; give (batch, {self.op.g.shape[0]}), in volts")
         if not np.isfinite(inputs).all():
@@ -229,7 +230,7 @@ def _check_noise(noise: ArrayLike | NoiseStream, shape: tuple[int, ...], method:
         if np.shape(noise.events) != shape[:1]:
             raise InputError(f"events of the shape {np.shape(noise.events)} for {shape[0]} vectors; give one for each")
         return
-    given = np.asarray(noise, float)
+    given = real_numbers(noise, "normals")
     if given.shape != shape:
         raise InputError(f"normals have the shape {given.shape}; the method {method!r} needs {shape}")
     if not np.isfinite(given).all():

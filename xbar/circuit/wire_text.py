@@ -1,5 +1,6 @@
 """Wires in words: "1 ohm", "word=1 ohm, bit=2 ohm, source=50 ohm", or a technology such as "22nm-1t1r"."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,9 @@ from xbar.units import parse
 
 PARTS: Final = ("word", "bit", "source", "sense")
 """What can be named: segments of word and bit lines, the sources, the sensing [ohm]."""
+
+NODE: Final = re.compile(r"\d+ *nm", re.IGNORECASE)
+"""Where a technology node begins: no resistance is given in nanometres."""
 
 LARGEST: Final = 1e12
 """Largest resistance that can be named [ohm]: above it double precision loses the current that still flows."""
@@ -37,8 +41,8 @@ def parse_wires(text: str) -> Wires:
                 f"wires {text!r}: {part!r} is not understood; write '1 ohm', 'word=1 ohm, bit=2 ohm, source=50 ohm, "
                 "sense=10 ohm' or a technology such as '22nm-1t1r', each once"
             )
-        elif part.endswith(KINDS):
-            general["word"], general["bit"] = technology(part)
+        elif part.lower().endswith(KINDS) or NODE.match(part):
+            general["word"], general["bit"] = technology("".join(part.lower().split()))
         else:
             general["word"] = general["bit"] = _ohm(part)
     return wires_of(general | found)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xbar.circuit.real_numbers import real_numbers
 from xbar.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -57,8 +58,8 @@ def resistances(value: Any, name: str, axes: int) -> Floats:
     Raises `InputError` for anything else, for NaN and for negative values.
     """
     try:
-        array = np.array(value, float)
-    except (TypeError, ValueError) as error:
+        array: Floats = np.array(real_numbers(value, f"resistances `{name}`"))
+    except InputError as error:
         raise InputError(f"resistance `{name}` is {value!r}; give numbers in ohm") from error
     if array.ndim not in (0, axes):
         raise InputError(f"resistance `{name}` has {array.ndim} axes; give a number or an array of {axes} axes [ohm]")

@@ -29,6 +29,14 @@ def open_array(
     """Return an open bench; size, card, seed and wires are the simulated one's, or override those of a bench file."""
     from xbar.execution.open_bench import open_bench
 
+    options = array_options(bench, card, array_size, seed, wires, chip)
+    return open_bench(bench, record=trace, force=force, chip=chip, **options)
+
+
+def array_options(
+    bench: str, card: str | None, array_size: str | None, seed: int | None, wires: str | None, chip: "Chip | None"
+) -> dict[str, Any]:
+    """Return the options of the driver that a command names, with the usual size and card of a new simulated array."""
     options: dict[str, Any] = {}
     # A chip that is kept knows its own size and card.
     new = bench == "sim" and (chip is None or chip.state is None)
@@ -40,7 +48,7 @@ def open_array(
         options["seed"] = seed
     if wires is not None:
         options["wires"] = wires
-    return open_bench(bench, record=trace, force=force, chip=chip, **options)
+    return options
 
 
 def kept_chip(path: Path | None, after: str | None) -> "Chip | None":

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
-from xbar.cli.options import Force, Json
+from xbar.cli.options import Force, Json, Samples
 from xbar.cli.output import note, print_json, print_table
+from xbar.cli.planned_run import planned_run, print_planned_run
 from xbar.errors import InputError, XbarError
 from xbar.units import parse, show
 
@@ -53,6 +54,13 @@ def check(
         Path | None,
         typer.Option("--trace", help="Log of the check (.h5).", show_default="bench-check-TIME.h5 on hardware"),
     ] = None,
+    mapped: Annotated[
+        Path | None, typer.Option("--map", metavar="MAPPED.h5", help="Tell what a run of this map would take.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Samples of that run: .npz, or sample:NAME.", show_default=False)
+    ] = None,
+    samples: Samples = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -62,13 +70,19 @@ def check(
     place, volts = _cell(cell), None if voltage is None else parse(voltage, "V")
     found = load_bench_file(file)
     drivers = _drivers(found)
+    able = {name: vars(driver).get("capabilities") for name, driver in drivers.items()}
+
+    def plan() -> dict[str, Any]:
+        return {} if mapped is None else {"run": planned_run(mapped, data, samples, found, drivers, able)}
+
     if dry_run:
-        values = {"bench": str(file), "sent": 0, "drivers": _dry(found, drivers)}
+        values = {"bench": str(file), "sent": 0, "drivers": _dry(found, drivers), **plan()}
     else:
+        plan()  # what is wrong with it is told before anything is sent
         named = trace
         if trace is None and any(driver.hardware for driver in drivers.values()):
             named = Path(f"bench-check-{time.strftime('%Y%m%dT%H%M%S')}.h5")
-        values = {"bench": str(file), **_opened(file, found, named, force, place, volts)}
+        values = {"bench": str(file), **_opened(file, found, named, force, place, volts, able), **plan()}
         if named is not None:
             note(f"wrote {named}")
     if json:
@@ -146,7 +160,9 @@ def _opened(
     force: bool,
     cell: tuple[int, int],
     volts: float | None,
+    able: dict[str, "Capabilities | None"],
 ) -> dict[str, Any]:
+    """Open the bench, read one cell of every driver, and note in `able` what the drivers can do."""
     from xbar.execution.open_bench import open_bench
 
     drivers = _drivers(found)
@@ -155,7 +171,7 @@ def _opened(
         asked = min(SAFE, bench.limits.cell_voltage) if volts is None else volts
         who, entries, first = bench.identity, list[dict[str, Any]](), 0
         for name, driver in drivers.items():
-            has = bench[first].capabilities
+            able[name] = has = bench[first].capabilities
             entries.append({**_entry(name, driver, has, limits.get(name)), "reading": _read(bench, first, cell, asked)})
             first += has.arrays
     return {
@@ -189,6 +205,8 @@ def _print(values: Mapping[str, Any], dry_run: bool) -> None:
         print(f"answered: {who['model']}, serial {who['serial'] or '-'}, firmware {who['firmware'] or '-'}")
     for entry in values["drivers"]:
         print_table(f"{entry['name'] or values['bench']} ({entry['driver']})", ["", ""], _lines(entry))
+    if "run" in values:
+        print_planned_run(values["run"])
     if dry_run:
         print("nothing was sent")
 

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xbar.cli.options import (
+    AdcBits,
     At,
     Batch,
     Card,
     Compensate,
+    Converters,
+    DacBits,
     DataFile,
     Device,
     Dtype,
+    Iv,
     Json,
     Outside,
     Samples,
@@ -21,6 +25,7 @@ from xbar.cli.options import (
     Threads,
     WireNoise,
     Wires,
+    converter_options,
     kelvin,
     load_samples,
     seconds,
@@ -46,8 +51,12 @@ def budget(
     card: Card = None,
     wires: Wires = None,
     wire_noise: WireNoise = None,
+    iv: Iv = None,
     temperature: Temperature = None,
     outside: Outside = None,
+    dac_bits: DacBits = None,
+    adc_bits: AdcBits = None,
+    converters: Converters = None,
     compensate: Compensate = "none",
     json: Json = False,
 ) -> None:
@@ -65,8 +74,10 @@ def budget(
         "card": card,
         "wires": wires,
         "wire_noise": wire_noise,
+        "iv": iv,
         "temperature": kelvin(temperature),
         "outside": outside,
+        **converter_options(dac_bits, adc_bits, converters),
     }
     how = settings(compensate=compensate, **values)
     mapped = load_map(mapped_file)

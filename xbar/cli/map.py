@@ -21,10 +21,35 @@ def map_command(
         Path | None, typer.Option("--weights", help="A bare matrix instead: .npz with one array (inputs, outputs).")
     ] = None,
     card: Annotated[str, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")] = "pcm",
-    tile: Annotated[str, typer.Option("--tile", help="Word lines x bit lines of one array.")] = "128x128",
+    tile: Annotated[
+        str | None, typer.Option("--tile", help="Word lines x bit lines of one array.", show_default="128x128")
+    ] = None,
+    bench: Annotated[
+        Path | None,
+        typer.Option(
+            "--bench", metavar="LAB.toml", help="Cut each layer for the arrays that this bench file gives it."
+        ),
+    ] = None,
     encoding: Annotated[
-        str, typer.Option("--encoding", help="How a weight becomes conductances: differential.")
+        str,
+        typer.Option(
+            "--encoding",
+            help="How a weight becomes conductances: differential (a pair), offset (one cell, reference lines), "
+            "digital-offset; in bit slices: slices (of pairs), offset-slices, digital-offset-slices.",
+        ),
     ] = "differential",
+    slice_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--slice-bits", help="Bits of a slice; 2, or what the states of the card hold.", show_default=False
+        ),
+    ] = None,
+    weight_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--weight-bits", help="Bits that the slices of a weight make up, sign included; 8.", show_default=False
+        ),
+    ] = None,
     calibrate: Annotated[
         str | None, typer.Option("--calibrate", help="Samples that set the converter ranges: .npz or sample:NAME.")
     ] = None,
@@ -55,9 +80,11 @@ def map_command(
     from xbar.mapping.map_network import map_network
 
     check_new_path(output, force)
-    shape = size(tile)
+    if bench is not None and tile is not None:
+        raise InputError("--bench and --tile both say how large a tile is; give one of them")
     device = load_card(card)
     network = _network(model, weights)
+    shape = size(tile or "128x128") if bench is None else _tiles(network, bench)
     samples = None
     if calibrate is not None:
         samples = load_data(sample_or_file(calibrate, "calibration")).inputs
@@ -66,11 +93,15 @@ def map_command(
         device,
         tile=shape,
         encoding=encoding,
+        slice_bits=slice_bits,
+        weight_bits=weight_bits,
         calibration=samples,
         keep=keep,
         compensate_wires=compensate_wires,
     )
-    summary = mapped.to_dict()
+    if bench is not None:
+        _check_uncut(mapped, bench)
+    summary = mapped.to_dict() | {"out_of_reach": _out_of_reach(mapped)}
     left = [entry for entry in summary["digital"] if entry["weights"]]
     if strict and left:
         raise InputError(
@@ -83,6 +114,22 @@ def map_command(
     else:
         _print(mapped, summary)
     note(f"wrote {output}")
+
+
+def _tiles(network: "Network", bench: Path) -> dict[str, tuple[int, int]]:
+    from xbar.bench.bench_file import load_bench_file
+    from xbar.execution.bench_sizes import array_sizes, tiles_of
+    from xbar.mapping.map_network import layer_names
+
+    file = load_bench_file(bench)
+    return tiles_of(layer_names(network), file, array_sizes(file))
+
+
+def _check_uncut(mapped: "MappedNetwork", bench: Path) -> None:
+    from xbar.bench.bench_file import load_bench_file
+    from xbar.execution.bench_sizes import check_uncut
+
+    check_uncut(mapped, load_bench_file(bench).placement)
 
 
 def _network(model: str | None, weights: Path | None) -> "Network":
@@ -102,6 +149,17 @@ def _network(model: str | None, weights: Path | None) -> "Network":
         )
     name, matrix = next(iter(arrays.items()))
     return network_of(matrix, name)
+
+
+def _out_of_reach(mapped: "MappedNetwork") -> float | None:
+    """Return the share of cells whose device cannot be brought to its target, None where the card does not tell."""
+    import numpy as np
+
+    from xbar.devices.reach import out_of_reach
+
+    targets = np.concatenate([matrix.targets.ravel() for matrix in mapped.matrices])
+    shares = out_of_reach(mapped.card, targets)
+    return None if shares is None or not shares.size else float(np.mean(shares))
 
 
 def _print(mapped: "MappedNetwork", summary: dict[str, Any]) -> None:
@@ -129,10 +187,12 @@ def _print(mapped: "MappedNetwork", summary: dict[str, Any]) -> None:
         f"{summary['use']:.1%} of the cells used"
     )
     print(
-        f"card {summary['card']}: {show(low, 'S')} to {show(high, 'S')}, {summary['encoding']} pairs, "
+        f"card {summary['card']}: {show(low, 'S')} to {show(high, 'S')}, {mapped.encoding.describe()}, "
         "one scale for each column of a tile"
     )
     print(f"clipped: {summary['clipped']} of {summary['weights']} weights")
+    if summary["out_of_reach"] is not None:
+        print(f"out of reach of their device's own bounds: {summary['out_of_reach']:.1%} of the cells, by the card")
     if mapped.compensated_wires is not None:
         print(f"losses of the wires compensated: {mapped.compensated_wires}")
     print(f"converter ranges: {summary['converter_ranges']}")

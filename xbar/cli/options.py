@@ -63,12 +63,28 @@ WireNoise = Annotated[
     str | None,
     typer.Option("--wire-noise", help="Read noise behind wires: output (fast) or exact.", show_default="output"),
 ]
+Iv = Annotated[
+    str | None,
+    typer.Option("--iv", help="Products of cells with an I-V law: linear (fast) or exact.", show_default="linear"),
+]
 Temperature = Annotated[
     str | None, typer.Option("--temperature", help="Of the simulated cells, such as '350 K'.", show_default="300 K")
 ]
 Outside = Annotated[
     str | None,
     typer.Option("--outside", help="Outside the valid range of a card's law: refuse, or warn.", show_default="refuse"),
+]
+DacBits = Annotated[
+    int | None,
+    typer.Option("--dac-bits", min=2, max=16, help="Bits of the simulated input converters.", show_default="8"),
+]
+AdcBits = Annotated[
+    int | None,
+    typer.Option("--adc-bits", min=2, max=16, help="Bits of the simulated output converters.", show_default="8"),
+]
+Converters = Annotated[
+    Path | None,
+    typer.Option("--converters", help="File (.toml) of what is not ideal about the simulated converters."),
 ]
 Chip = Annotated[
     Path | None,
@@ -86,6 +102,14 @@ Wires = Annotated[
         "--wires",
         help="Wires of the simulated bench: '1 ohm', 'word=1 ohm, bit=2 ohm, source=50 ohm', or '22nm-1t1r'.",
         show_default="ideal",
+    ),
+]
+
+
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume", metavar="OLD.h5", help="Go on with a run that was cut off, from its trace; --trace holds all of it."
     ),
 ]
 
@@ -136,6 +160,14 @@ def kelvin(text: str | None) -> float | None:
     from xbar.units import parse
 
     return None if text is None else parse(text, "K")
+
+
+def converter_options(dac_bits: int | None, adc_bits: int | None, file: Path | None) -> dict[str, Any]:
+    """Return run settings of the converters: those of the file, with bits of the command line before its own."""
+    from xbar.bench.converter_section import load_converters
+
+    found = {} if file is None else load_converters(file)
+    return found | {name: n for name, n in (("dac_bits", dac_bits), ("adc_bits", adc_bits)) if n is not None}
 
 
 def size(text: str) -> tuple[int, int]:

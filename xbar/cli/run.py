@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xbar.cli.hardware_trace import hardware_trace
 from xbar.cli.options import (
+    AdcBits,
     After,
     At,
     Batch,
@@ -13,23 +15,28 @@ from xbar.cli.options import (
     Card,
     Chip,
     Compensate,
+    Converters,
+    DacBits,
     DataFile,
     Device,
     Dtype,
     Flush,
     Force,
+    Iv,
     Json,
     NoEmbed,
     NoProgram,
     Outside,
     Recalibrate,
     Record,
+    Resume,
     Samples,
     Seed,
     Temperature,
     Threads,
     WireNoise,
     Wires,
+    converter_options,
     flush_seconds,
     kelvin,
     load_samples,
@@ -50,6 +57,7 @@ def run(
     data: DataFile,
     bench: Bench = "sim",
     trace: Annotated[Path | None, typer.Option("--trace", help="Log every operation in this file (.h5).")] = None,
+    resume: Resume = None,
     record: Record = "outputs",
     flush: Flush = None,
     no_embed: NoEmbed = False,
@@ -64,8 +72,12 @@ def run(
     card: Card = None,
     wires: Wires = None,
     wire_noise: WireNoise = None,
+    iv: Iv = None,
     temperature: Temperature = None,
     outside: Outside = None,
+    dac_bits: DacBits = None,
+    adc_bits: AdcBits = None,
+    converters: Converters = None,
     chip: Chip = None,
     no_program: NoProgram = False,
     after: After = None,
@@ -99,6 +111,7 @@ def run(
     from xbar.network.named_inputs import named_inputs
     from xbar.trace.reader import open_trace
 
+    trace = hardware_trace(bench, trace, "run")
     written = [path for path in (trace, outputs, figure) if path is not None]
     if len({path.absolute() for path in written}) < len(written):
         raise InputError("--trace, --outputs and --figure name the same file; give each a name of its own")
@@ -121,8 +134,10 @@ def run(
         card=card,
         wires=wires,
         wire_noise=wire_noise,
+        iv=iv,
         temperature=kelvin(temperature),
         outside=outside,
+        **converter_options(dac_bits, adc_bits, converters),
         chip=chip,
         program=not no_program,
         after=seconds(after) or 0.0,
@@ -133,6 +148,7 @@ def run(
         read_back=read_back,
         error_samples=error_samples,
         trace=trace,
+        resume=resume,
         level=record,
         flush=flush_seconds(flush),
         embed=not no_embed,
@@ -142,7 +158,8 @@ def run(
     found = load_samples(data, samples)
     if trace is not None:
         data_by_name = named_inputs(mapped.network, found.inputs)
-        size = trace_size(mapped, data_by_name, batch=batch, level=how.level, dac_bits=how.dac_bits)
+        bits = {"dac_bits": how.input_bits, "adc_bits": how.output_bits}
+        size = trace_size(mapped, data_by_name, batch=batch, level=how.level, **bits)
         note(f"the trace of each chip will take about {max(size / 1e6, 0.1):.1f} MB" if size else "no trace is kept")
     with progress() as shown:
         if repeat > 1:
@@ -164,6 +181,9 @@ def run(
         if repeat == 1:
             with open_trace(trace) as kept:
                 held = "map, data and command line" if kept.embedded else held
+                if resume is not None:
+                    taken = kept.provenance["resumed"]
+                    note(f"{taken['operations']} of {len(kept)} operations are those of {resume}")
         note(
             f"wrote {trace} (holds {held})"
             if repeat == 1
@@ -221,13 +241,38 @@ def print_result(result: "RunResult | RepeatResult") -> None:
             ["layer", "alone [dB]", "cumulative [dB]"],
             rows,
         )
+    print_clipped(first)
     if first.recalibrated:
         rows = [[layer.name, _decibels(layer.before_db), _decibels(layer.after_db)] for layer in first.recalibrated]
         print_table("recalibration, signal to error on its samples", ["layer", "before [dB]", "after [dB]"], rows)
+    print_placed(first)
     print_table("", ["effect", "here", "law or reason"], [[e.name, e.state, e.note] for e in first.effects])
     when = "right after programming" if first.at is None else f"{show(first.at, 's')} after programming"
     print(f"bench {first.bench}, seed {first.seed}, {when}; bench time {show(first.bench_s, 's')}")
     print(f"wall time {first.wall_s:.2f} s, {first.throughput:.0f} samples/s")
+
+
+def print_clipped(run: "RunResult") -> None:
+    """Print which layers' conversions clipped."""
+    rows = [
+        [layer.name, f"{layer.input_share:.3%}", f"{layer.output_share:.3%}"]
+        for layer in run.clipped
+        if layer.inputs_clipped or layer.outputs_clipped
+    ]
+    if rows:
+        print_table("conversions that clipped (layers without any left out)", ["layer", "DAC", "ADC"], rows)
+    elif run.clipped:
+        print("no conversion clipped")
+
+
+def print_placed(run: "RunResult") -> None:
+    """Print where each layer stands, on a bench of several drivers."""
+    rows = [
+        [entry["layer"], ", ".join(entry["drivers"]), str(len(entry["arrays"])), "written" if entry["written"] else "-"]
+        for entry in run.placed
+    ]
+    if rows:
+        print_table("where the layers stand", ["layer", "driver", "arrays", "cells"], rows)
 
 
 def _decibels(value: float) -> str:

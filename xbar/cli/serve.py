@@ -44,7 +44,10 @@ def serve(
     speed: Annotated[
         str | None, typer.Option("--speed", help="real, fast (skip every wait), or a factor [the file's].")
     ] = None,
-    chip: Annotated[Path | None, typer.Option("--chip", help="Chip file whose cells stand behind the lines.")] = None,
+    chip: Annotated[
+        Path | None,
+        typer.Option("--chip", help="Chip file: its cells stand behind the lines; kept at the end."),
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Write every message of the wire to this new file.")] = None,
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Listen at addresses that other machines reach.")
@@ -56,6 +59,8 @@ def serve(
 
     if log is not None and log.exists():
         raise FileError(f"{log} exists already; choose another name for the wire log")
+    if chip is not None and not chip.exists():
+        note(f"{chip} does not exist; it is begun with the cells of {rack}")
     stop = threading.Event()
     with stop_on_signal(stop):
         options = {"speed": speed, "chip": chip, "log": log, "allow_remote": allow_remote, "announce": announce}

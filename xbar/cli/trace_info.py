@@ -31,6 +31,9 @@ def _print(values: dict[str, Any]) -> None:
     span = f"{values['first_operation']} to {values['last_operation']}" if values["first_operation"] else "none"
     print(f"started {values['started']}; operations {span}")
     print(f"bench time {show(values['bench_s'], 's')}, recorded at level {values['level']}, {values['errors']} errors")
+    if isinstance(values.get("resumed"), dict):
+        said = values["resumed"]
+        print(f"resumed: the first {said.get('operations')} operations are those of {said.get('file')}")
     filled = {name: size for name, size in values["tables"].items() if size["values"]}
     largest = sorted(filled, key=lambda name: -filled[name]["bytes"])[:4]
     sizes = [f"{name} {filled[name]['values']} values, {filled[name]['bytes'] / 1e6:.2f} MB" for name in largest]

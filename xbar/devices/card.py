@@ -8,6 +8,7 @@ from xbar.devices.drift import Drift
 from xbar.devices.dynamics import DynamicModel
 from xbar.devices.endurance import Endurance
 from xbar.devices.flicker_noise import FlickerLaw
+from xbar.devices.forming import Forming
 from xbar.devices.iv_law import IvLaw
 from xbar.devices.levels import Levels
 from xbar.devices.programming_error import ErrorLaw
@@ -47,7 +48,7 @@ SWITCHES: Final = (
 )
 """Names of all effects that a card may have and that can be switched off, in the order in which they act."""
 
-LAWS: Final = (*SWITCHES, "levels", "pulse_response", "dynamics", "write")
+LAWS: Final = (*SWITCHES, "levels", "pulse_response", "dynamics", "write", "forming")
 """Names of all laws of a card: the effects, and what a device is rather than what it does wrong."""
 
 ROUNDING = 1e-9
@@ -92,6 +93,8 @@ class DeviceCard:
     pulse_response: PulseLaw | None = None
     dynamics: DynamicModel | None = None
     write: WriteConditions | None = None
+    forming: Forming | None = None
+    """What makes a fresh cell writable; None where cells need no forming."""
     valid: tuple[tuple[str, Validity], ...] = field(default=(), repr=False)
     """Valid range of each law of the file, also of those switched off."""
 
@@ -167,7 +170,7 @@ class DeviceCard:
     def only(self, names: Iterable[str]) -> Self:
         """Return the card with all but these effects switched off; raises `UnknownNameError` as `without` does.
 
-        Laws that are no effects stay: levels, pulse response, dynamics, write conditions.
+        Laws that are no effects stay: levels, pulse response, dynamics, write conditions, forming.
         """
         kept = _known(names)
         return self.without(name for name in SWITCHES if name not in kept)

@@ -7,7 +7,7 @@ The blocks are in `card_blocks` and the modules named after what they are about.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from xbar.devices.card import LAWS
 from xbar.devices.card_blocks import Block, Device, FittedLaw, Law, Text
@@ -21,6 +21,7 @@ from xbar.devices.error_blocks import (
     TableErrorBlock,
 )
 from xbar.devices.fault_blocks import IndependentStuckCells, OpenLines
+from xbar.devices.forming_block import FormingBlock
 from xbar.devices.iv_blocks import (
     CubicBlock,
     DataDrivenBlock,
@@ -124,6 +125,7 @@ class CardFile(Block):
     pulse_response: PulseKinds | None = None
     dynamics: DynamicsKinds | None = None
     write: WriteBlock | None = None
+    forming: FormingBlock | None = None
 
     @field_validator("name")
     @classmethod
@@ -158,6 +160,13 @@ class CardFile(Block):
         if block is not None and {"g_min", "g_max", "read_voltage"} <= info.data.keys():
             block.law(Device(info.data["g_min"], info.data["g_max"], info.data["read_voltage"]))
         return block
+
+    @model_validator(mode="after")
+    def _formed_cells_move(self) -> "CardFile":
+        pulses = self.pulse_response is not None and self.write is not None
+        if self.forming is not None and not pulses and self.dynamics is None:
+            raise InputError("forming needs cells that move: give [pulse_response] and [write], or [dynamics]")
+        return self
 
     def laws(self) -> Mapping[str, Any]:
         """Return the law of each block by its name, None where the file has no block for it."""

@@ -151,4 +151,5 @@ class PulseResponse:
         """Return the law in a few words, for logs."""
         step = self.step / (self.w_max - self.w_min)
         size = show(step * (self.g_max - self.g_min), "S") if self.scale == "linear" else f"{self.step:.3g} in ln G"
-        return f"{self.shape.describe()}, mean step {size}, noise {self.step_noise:g} steps"
+        written = f", write noise {self.write_noise:g} steps" if self.write_noise else ""
+        return f"{self.shape.describe()}, mean step {size}, noise {self.step_noise:g} steps{written}"

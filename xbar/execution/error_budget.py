@@ -12,6 +12,7 @@ from xbar.execution.results import RunResult
 from xbar.execution.run_network import Progress, quiet, run_network
 from xbar.execution.run_settings import RunSettings
 from xbar.mapping.mapped_network import MappedNetwork
+from xbar.periphery.real_converters import NEEDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,9 @@ def error_budget(
     nothing = one(2, only=())
     rows = []
     for i, name in enumerate(applied):
-        rows.append(BudgetRow(name, one(3 + 2 * i, only=(name,)), one(4 + 2 * i, without=(name,))))
+        # Errors of a converter alone are those of a converter: with its steps.
+        alone = (name, NEEDS[name]) if name in NEEDS else (name,)
+        rows.append(BudgetRow(name, one(3 + 2 * i, only=alone), one(4 + 2 * i, without=(name,))))
     return ErrorBudget(everything, nothing, tuple(rows))
 
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from xbar.bench.bench import Bench
 from xbar.bench.readings import VectorReadings
 from xbar.bench.settings import VectorConfig
+from xbar.execution.clip_counts import ClipCount
+from xbar.mapping.decoder import Decoder
 from xbar.mapping.mapped_network import Layer, MappedMatrix
+from xbar.periphery.converter import CONTINUOUS_BITS, Converter, dac_codes
+
+NOTHING = np.zeros((0, 0))
+"""Summed inputs where nobody looks at them."""
 
 CHUNK = 8192
 """Input vectors of one task when results are decoded on several threads."""
@@ -27,11 +33,13 @@ class LayerProduct:
     matrix: MappedMatrix
     read_voltage: float
     """Voltage of the largest input [V]."""
-    scale: NDArray[np.float64]
-    """Weight of one siemens `(tiles, weights)` [1/S]: that of the map, times what drift compensation asks for."""
+    decoder: Decoder
+    """Of the tiles of the matrix, with what drift compensation asks for."""
     tiles_per_call: int | None = None
     """Most tiles of one call; None takes a whole column of tiles. The result does not depend on it."""
     pool: Executor | None = None
+    clips: ClipCount | None = None
+    """Counts what the converters clipped; None counts nothing."""
 
     @property
     def width(self) -> int:
@@ -42,6 +50,9 @@ class LayerProduct:
         """Return products `(vectors, outputs)` of `inputs` (vectors, width) [network units], which it overwrites."""
         grid = self.matrix.grid
         factor = self._to_volts(inputs)
+        if self.clips is not None:
+            bits = self.bench[self.matrix.arrays[0]].capabilities.dac_bits
+            self.clips.see_inputs(inputs[:, : grid.inputs], self.read_voltage, bits)
         # Rows of tiles see neighbouring slices of the same buffer: (down, vectors, rows) without a copy.
         volts = inputs.reshape(len(inputs), grid.down, grid.rows).transpose(1, 0, 2)
         out = np.empty((len(inputs), grid.across, grid.weights), np.float32)
@@ -76,7 +87,9 @@ class LayerProduct:
             config = VectorConfig(self.read_voltage, self.layer.output_range[tiles[part]], matrix.targets.shape[2])
             arrays = [matrix.arrays[tile] for tile in tiles[part]]
             answers.append(self.bench.mvm(arrays, volts[part], config, events))
-        self._decode(answers, self.scale[tiles], factor, out)
+            if self.clips is not None:
+                self.clips.see_outputs(answers[-1], self.bench[arrays[0]].capabilities.adc_bits)
+        self._decode(tiles, answers, volts, factor, out)
 
     def _calls(self, arrays: Sequence[int]) -> Iterator[slice]:
         """Give the parts of a column of tiles that one product takes: of one driver, and not too many."""
@@ -88,23 +101,38 @@ class LayerProduct:
 
     def _decode(
         self,
+        tiles: Sequence[int],
         answers: Sequence[VectorReadings],
-        scale: NDArray[np.float64],
+        volts: NDArray[np.float32],
         factor: NDArray[np.float64],
         out: NDArray[np.float32],
     ) -> None:
-        from xbar.mapping.decode_kernel import add_pairs
-
+        decoder = self.decoder.of_tiles(tiles)
         codes = _join([answer.codes for answer in answers])
         step, offset = _join([answer.step for answer in answers]), _join([answer.offset for answer in answers])
 
         def task(first: int) -> None:
             part = slice(first, first + CHUNK)
-            add_pairs(codes[:, part], step, offset, scale, factor[part] if len(factor) > 1 else factor, out[part])
+            inputs = self._summed(tiles, volts[:, part]) if decoder.layout.digital else NOTHING
+            decoder(codes[:, part], step, offset, inputs, factor[part] if len(factor) > 1 else factor, out[part])
 
         starts = range(0, len(out), CHUNK)
         for _ in map(task, starts) if self.pool is None or len(starts) == 1 else self.pool.map(task, starts):
             pass
+
+    def _summed(self, tiles: Sequence[int], volts: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the sum of the inputs of each tile `(tiles, vectors)` [V], as the input converters give them.
+
+        Sums of whole codes are exact, so they do not depend on the batch.
+        """
+        found = np.empty(volts.shape[:2])
+        for row, tile in enumerate(tiles):
+            bits = self.bench[self.matrix.arrays[tile]].capabilities.dac_bits
+            converter = Converter(CONTINUOUS_BITS if bits is None else bits)
+            step = self.read_voltage / converter.code_max
+            codes = dac_codes(volts[row], 1 / step, converter.code_max)
+            found[row] = codes.sum(axis=1, dtype=np.float64) * step
+        return found
 
 
 def _join(parts: list[NDArray[Any]]) -> NDArray[Any]:

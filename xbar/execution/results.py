@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xbar.bench.capabilities import Effect
 from xbar.execution.accuracy import Accuracy, Spread, spread
+from xbar.execution.clip_counts import Clipped
 from xbar.execution.layer_error import LayerError
 from xbar.execution.recalibration import Recalibrated
 from xbar.units import show
@@ -40,6 +41,10 @@ class RunResult:
     """Who answered."""
     recalibrated: tuple[Recalibrated, ...] = ()
     """Error of every layer on the calibration data before and after recalibration; empty without."""
+    placed: tuple[Mapping[str, Any], ...] = ()
+    """On a bench of several drivers, where each layer stands: layer, drivers, arrays, whether it was written."""
+    clipped: tuple[Clipped, ...] = ()
+    """Conversions of each layer, and how many of them clipped."""
 
     @property
     def throughput(self) -> float:
@@ -52,6 +57,8 @@ class RunResult:
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
             "recalibrated": [layer.to_dict() for layer in self.recalibrated],
+            "placed": [dict(layer) for layer in self.placed],
+            "clipped": [layer.to_dict() for layer in self.clipped],
             "error_samples": self.error_samples,
             "effects": [{"name": e.name, "state": e.state, "note": e.note} for e in self.effects],
             "seed": self.seed,

@@ -4,22 +4,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbar.bench.bench import Bench
+from xbar.bench.bench_file import load_bench_file
 from xbar.bench.chip import open_chip
+from xbar.bench.placement_rule import PlacementRule
+from xbar.bench.registry import split_address
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
+from xbar.execution.clip_counts import Clipped
 from xbar.execution.drift_compensation import gains, total_currents
 from xbar.execution.embedding import embedded_files, kept_result
 from xbar.execution.fresh_currents import kept_currents, program_and_measure
 from xbar.execution.hashing import data_hash
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.open_bench import open_bench
-from xbar.execution.placement import check_fit, read_back
+from xbar.execution.placement import check_fit, check_standing, not_written, place, placed_layers, read_back
 from xbar.execution.recalibration import Recalibrated
 from xbar.execution.results import RepeatResult, RunResult
 from xbar.execution.run_settings import RunSettings
@@ -75,14 +80,24 @@ def run_network(
     digital = run_digital(mapped.network, data)
     right = None if labels is None else correct(digital[mapped.network.outputs[0]], labels)
     errors = LayerErrors(mapped.network, data, how.error_samples) if how.error_samples else None
-    if how.chip is None and not how.program:
+    if how.chip is None and not how.program and how.is_simulated:
         raise InputError("nothing stands on a new chip; give the chip file of an earlier run, or program")
+    if not how.placement:
+        how = replace(how, placement=_rules(how))
     if how.trace is not None:
-        check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level, dac_bits=how.dac_bits))
+        bits = {"dac_bits": how.input_bits, "adc_bits": how.output_bits}
+        check_room(how.trace, trace_size(mapped, data, batch=how.batch, level=how.level, **bits))
     with _open(mapped, how, data, labels) as bench:
         how = _as_recorded(bench, replace(how, seed=_seed(bench, how)), count)
-        check_fit(bench, mapped, ("mvm", "program") if how.program else ("mvm",))
+        mapped = place(bench.parts, mapped, how.placement)
+        standing = not_written(mapped, how.placement, how.program)
+        check_fit(bench, mapped, standing=standing)
+        if bench.setting("run") is None:
+            check_standing(bench, mapped, standing)
+        if how.at is not None and bench.capabilities.hardware:
+            raise InputError("the clock of real arrays is that of the wall; leave --at out, and wait")
         ran = _on_bench(bench, mapped, data, how, errors, progress)
+        bench.check_whole()
         outputs = ran.outputs
         _check_used_up(bench)
         accuracy = None
@@ -102,6 +117,8 @@ def run_network(
             ran.wall_s,
             bench.identity.model,
             ran.recalibrated,
+            tuple(placed_layers(bench, mapped, standing)) if len(bench.parts) > 1 else (),
+            ran.clipped,
         )
         bench.conclude(kept_result(result))
     return result
@@ -120,6 +137,8 @@ def repeat_network(
     how = settings or RunSettings()
     if chips < 1:
         raise InputError(f"repeat {chips} must be at least 1")
+    if chips > 1 and how.resume is not None:
+        raise InputError("a trace holds the run of one chip; resume it without --repeat, with the seed of its chip")
     if chips > 1 and how.chip is not None:
         raise InputError("a chip file keeps one chip; leave --chip or --repeat out")
     if chips > 1 and not how.is_simulated:
@@ -165,7 +184,8 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray[Any] | None) -> Bench:
     given = {"card": how.card, "seed": how.seed, "threads": how.threads, "only": how.only}
     given |= {"without": how.without or None, "dtype": how.dtype if how.dtype != "float64" else None}
-    given |= {name: getattr(how, name) for name in ("wires", "wire_noise", "temperature", "outside")}
+    physics = ("wires", "wire_noise", "iv", "temperature", "outside", "dac_bits", "adc_bits", "converters")
+    given |= {name: getattr(how, name) for name in physics}
     given |= {"device": how.device if how.device != "cpu" else None}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if how.is_simulated:
@@ -196,8 +216,15 @@ def _open(mapped: MappedNetwork, how: RunSettings, data: Arrays, labels: NDArray
         else None,
         provenance=said,
         chip=None if how.chip is None else open_chip(how.chip, after=how.after),
+        resume=how.resume,
         **options,
     )
+
+
+def _rules(how: RunSettings) -> tuple[PlacementRule, ...]:
+    """Return the rules of placement of a bench file; none for another bench."""
+    is_file = not how.is_simulated and split_address(str(how.bench)) is None and Path(how.bench).exists()
+    return load_bench_file(how.bench).placement if is_file else ()
 
 
 def _seed(bench: Bench, how: RunSettings) -> int:
@@ -239,6 +266,7 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             compensate=str(recorded["compensate"]),
             read_back=bool(recorded["read_back"]),
             program=bool(recorded.get("program", True)),
+            placement=tuple(PlacementRule.from_dict(rule) for rule in recorded.get("placement", ())),
             chip=None,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -253,6 +281,7 @@ class _Ran:
 
     outputs: dict[str, NDArray[Any]]
     recalibrated: tuple[Recalibrated, ...]
+    clipped: tuple[Clipped, ...]
     wall_s: float
     bench_s: float
 
@@ -277,11 +306,13 @@ def _on_bench(
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-    return _Ran(outputs, recalibrated, time.perf_counter() - started, bench.clock - before)
+    return _Ran(outputs, recalibrated, runner.clipped, time.perf_counter() - started, bench.clock - before)
 
 
 def _check_used_up(bench: Bench) -> None:
     """Raise `ReplayError` where the trace holds operations that this run did not ask for."""
+    if bench.resuming:
+        raise ReplayError("the trace that was resumed holds more operations than this run asked for; it is another run")
     left = bench.setting("remaining")
     if isinstance(left, int) and left > 0:
         raise ReplayError(f"the trace holds {left} more operations than this run asked for; it recorded another run")

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from xbar.bench.placement_rule import PlacementRule
 from xbar.errors import InputError
 from xbar.execution.drift_compensation import WAYS
 from xbar.execution.hashing import data_hash
@@ -37,10 +38,19 @@ class RunSettings:
     """Wires of the simulated bench, such as "1 ohm" or "22nm-1t1r"; None: ideal ones."""
     wire_noise: str | None = None
     """Read noise behind wires: "output" (the default) or "exact", a thousand times slower."""
+    iv: str | None = None
+    """Products of cells with an I-V law: "linear" (the default) or "exact", 30 times slower, more behind wires."""
     temperature: float | None = None
     """Temperature of the cells [K]; None: 300 K. It acts where the card has a law for it."""
     outside: str | None = None
     """What happens outside the valid range of a card's law: "refuse" (the default) or "warn"."""
+    dac_bits: int | None = None
+    """Bits of the input converters, 2 to 16, sign included; None: those of the bench file, or 8."""
+    adc_bits: int | None = None
+    """Bits of the output converters, 2 to 16, sign included; None: those of the bench file, or 8."""
+    converters: Mapping[str, Any] | None = None
+    """What is not ideal about the converters of the simulated bench: tables `dac`, `sense`, `adc` and what stands
+    beside them in a converter file, in SI units and LSB; None: nothing."""
     threads: int | None = None
     """Threads that share the work; None takes the usable cores. The result does not depend on it."""
     device: str = "cpu"
@@ -59,9 +69,13 @@ class RunSettings:
     """File that keeps the arrays from run to run; None: they end with the run."""
     program: bool = True
     """Write the map; False runs on what stands on the chip, which must have been programmed with this map."""
+    placement: tuple[PlacementRule, ...] = ()
+    """Which layers stand on which drivers of a bench of several; none takes the rules of the bench file."""
     after: float = 0.0
     """Time that passes for the chip before the run [s]."""
     trace: Path | None = None
+    resume: Path | None = None
+    """Trace of this run that was cut off: it goes on from there, into the new trace."""
     level: Level = "outputs"
     """What the trace keeps of products: "outputs", "full" (input voltages too) or "off"."""
     embed: bool = True
@@ -77,6 +91,8 @@ class RunSettings:
         if isinstance(self.trace, str):
             # A frozen field, set once more while it is made: callers may name the file by a text.
             object.__setattr__(self, "trace", Path(self.trace))
+        if isinstance(self.resume, str):
+            object.__setattr__(self, "resume", Path(self.resume))
         if isinstance(self.chip, str):
             object.__setattr__(self, "chip", Path(self.chip))
         if self.chip is None and self.after:
@@ -108,10 +124,16 @@ class RunSettings:
         return str(self.bench) == "sim"
 
     @property
-    def dac_bits(self) -> int | None:
+    def input_bits(self) -> int | None:
         """Get the bits of the input converters as far as the settings tell; None where they are switched off."""
         off = "dac" in self.without or (self.only is not None and "dac" not in self.only)
-        return None if off else 8
+        return None if off else self.dac_bits or 8
+
+    @property
+    def output_bits(self) -> int:
+        """Get the bits of the output codes as far as the settings tell: with bit-serial inputs those of the sum."""
+        bits, serial = self.adc_bits or 8, (self.converters or {}).get("bit_serial")
+        return bits if serial is None or self.input_bits is None else bits + self.input_bits
 
     def chip_traces(self, chips: int) -> list[Path | None]:
         """Return the trace of every chip of a repeat: `t.chip0.h5` and on where there are several."""
@@ -123,5 +145,7 @@ class RunSettings:
         """Return what the trace keeps and a replay takes up again."""
         names = ("batch", "dtype", "seed", "at", "compensate", "read_back", "program")
         said = {name: getattr(self, name) for name in names}
+        if self.placement:
+            said["placement"] = [rule.to_dict() for rule in self.placement]
         fitted = None if self.recalibration is None else data_hash(self.recalibration, None)
         return {"samples": samples, "recalibration_sha256": fitted} | said

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.bench.bench import Bench
+from xbar.execution.clip_counts import ClipCount, Clipped
 from xbar.execution.layer_error import LayerErrors
 from xbar.execution.layer_product import LayerProduct
 from xbar.execution.recalibration import FIRST_SAMPLE, Correction, Recalibrated, Recalibration
+from xbar.mapping.decoder import Decoder
 from xbar.mapping.mapped_network import MappedNetwork
 from xbar.network.analog_node import AnalogNode
 from xbar.network.blocks import Block
@@ -29,7 +31,7 @@ class Runner:
     Args:
         bench: the bench, programmed with the map.
         mapped: the map.
-        gains: what products of each matrix are multiplied with `(tiles, weights)`, None without drift compensation.
+        gains: what groups of bit lines are multiplied with `(tiles, groups)`, None without drift compensation.
         tiles_per_call: most tiles in one product; the result does not depend on it.
         pool: threads for digital segments and decoding; the result does not depend on them.
         errors: where layer errors are collected, or None.
@@ -54,8 +56,9 @@ class Runner:
         self._parts: dict[int, list[LayerProduct]] = {}
         for layer in mapped.layers:
             matrix = mapped.matrices[layer.matrix]
-            scale = matrix.scale if gains is None else matrix.scale * gains[layer.matrix]
-            product = LayerProduct(bench, layer, matrix, mapped.card.read_voltage, scale, tiles_per_call, pool)
+            decoder = Decoder.of(mapped.encoding, matrix, None if gains is None else gains[layer.matrix])
+            count = ClipCount(layer.name)
+            product = LayerProduct(bench, layer, matrix, mapped.card.read_voltage, decoder, tiles_per_call, pool, count)
             self._parts.setdefault(layer.node, []).append(product)
 
     def run(
@@ -71,6 +74,8 @@ class Runner:
         noise of sample i is that of number `first_sample` + i.
         """
         count = len(next(iter(inputs.values())))
+        for counted in self._clip_counts():
+            counted.reset()
         parts: list[dict[str, NDArray[Any]]] = []
         for first in range(0, count, batch):
             some = {name: array[first : first + batch] for name, array in inputs.items()}
@@ -79,6 +84,15 @@ class Runner:
             parts.append(self.mapped.network.trim(blocks, results))
             progress(min(first + batch, count))
         return {name: np.concatenate([part[name] for part in parts]) for name in self.mapped.network.outputs}
+
+    @property
+    def clipped(self) -> tuple[Clipped, ...]:
+        """Get what the converters of each layer clipped in the last run, in the order of the network."""
+        return tuple(count.result() for count in self._clip_counts())
+
+    def _clip_counts(self) -> list[ClipCount]:
+        parts = [part for node in sorted(self._parts) for part in self._parts[node]]
+        return [part.clips for part in parts if part.clips is not None]
 
     def recalibrate(self, inputs: Arrays, batch: int) -> tuple[Recalibrated, ...]:
         """Run calibration samples, fit gain and offset of every output, and correct all later runs with them.

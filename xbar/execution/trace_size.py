@@ -27,7 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def trace_size(
-    mapped: MappedNetwork, inputs: Arrays, *, batch: int, level: str, adc_bits: int = 8, dac_bits: int | None = 8
+    mapped: MappedNetwork, inputs: Arrays, *, batch: int, level: str, adc_bits: int | None = 8, dac_bits: int | None = 8
 ) -> int:
     """Return the expected size of a run's trace [bytes], to about a tenth, without what is embedded.
 
@@ -38,7 +38,7 @@ def trace_size(
         return 0
     samples = len(next(iter(inputs.values())))
     vectors = _vectors_per_sample(mapped, inputs)
-    width = 1 if adc_bits <= 8 else 2
+    width = 4 if adc_bits is None else 1 if adc_bits <= 8 else 2 if adc_bits <= 16 else 4
     asked = 4 if dac_bits is None else 1 if dac_bits <= 8 else 2
     total = FIXED + sum(m.targets.nbytes for m in mapped.matrices)
     batches = -(-samples // batch)

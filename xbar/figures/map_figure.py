@@ -85,7 +85,7 @@ def _tiles(mapped: MappedNetwork) -> list[_Tile]:
         real = grid.cut(np.ones((grid.inputs, grid.outputs), bool))
         for tile, array in enumerate(matrix.arrays):
             columns = real[tile].any(axis=0)
-            used = np.repeat(real[tile], matrix.targets.shape[2] // grid.weights, axis=1)
+            used = mapped.encoding.in_use(real[tile])
             scale = matrix.scale[tile][columns]
             tiles.append(_Tile(array, number, _name(mapped, number), matrix.targets[tile], used, scale))
     return tiles
@@ -133,7 +133,7 @@ def _draw_scales(panel: Axes, tiles: Sequence[_Tile], mapped: MappedNetwork) -> 
     named = len(matrices) <= NAMES
     style.describe(
         panel,
-        "column scales (dots: bit-line pairs, bars: median)",
+        "column scales (dots: outputs, bars: median)",
         "weight of one microsiemens [1/µS]",
         "" if named else "matrix",
     )

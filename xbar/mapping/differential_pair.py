@@ -1,10 +1,8 @@
 """Differential pair: a weight is the difference of two cells on neighbouring bit lines.
 
 w = (g_plus - g_minus) * scale. One of the two cells carries the magnitude, the other stands at g_min. Bit line 2j is
-the plus line of output j, bit line 2j + 1 its minus line; both are converted, and subtracted digitally.
-
-Conductances are scaled per column: the largest weight of each column of a tile takes the whole range. One scale for a
-whole tensor ruins real networks, whose columns differ by an order of magnitude (docs/explanation/mapping.md).
+the plus line of output j, bit line 2j + 1 its minus line; both are converted, and subtracted digitally. In slices, each
+slice has a pair of its own, the least significant first.
 """
 
 from dataclasses import dataclass
@@ -13,56 +11,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbar.errors import InputError
-
-COLUMNS = 2
-"""Bit lines of one output."""
-
-Floats = NDArray[np.float64]
+from xbar.mapping.encoded_tiles import EncodedTiles, relative_weights
+from xbar.mapping.encoding import Encoding
+from xbar.mapping.line_layout import LineLayout
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedTiles:
-    """Conductances of the tiles of one matrix."""
+@dataclass(frozen=True)
+class DifferentialPair(Encoding):
+    """Two cells for each weight, or for each slice of it."""
 
-    targets: Floats
-    """Target conductances `(tiles, rows, 2 * weights)` [S]."""
-    scale: Floats
-    """Weight of one siemens of difference `(tiles, weights)` [1/S]."""
-    clipped: int
-    """Weights cut to the range."""
+    @property
+    def name(self) -> str:
+        """Get the name by which it is chosen."""
+        return "differential" if self.slices is None else "slices"
 
+    @property
+    def lines(self) -> int:
+        """Get the bit lines of one weight."""
+        return 2 * self.count
 
-def encode(tiles: NDArray[Any], g_min: float, g_max: float, keep: float = 1.0) -> EncodedTiles:
-    """Return the conductances of weights `(tiles, rows, weights)`.
+    @property
+    def references(self) -> int:
+        """Get the bit lines of a tile that all of its weights share: none."""
+        return 0
 
-    Args:
-        tiles: weights, any real type.
-        g_min: conductance of an unused cell [S].
-        g_max: conductance of the largest weight of a column [S].
-        keep: quantile, above 0 and at most 1, of a column's magnitudes that takes the whole range; larger weights are
-            clipped. 1 clips nothing. A column whose quantile is 0 (most of it zeros) keeps its largest weight.
+    @property
+    def group(self) -> int:
+        """Get how many neighbouring bit lines belong together."""
+        return 2
 
-    """
-    if not 0 < keep <= 1:
-        raise InputError(f"clipping quantile {keep} must be above 0 and at most 1; 1 clips nothing")
-    weights = tiles.astype(np.float64)
-    size = np.abs(weights)
-    largest = size.max(axis=1)
-    if keep < 1:
-        quantile = np.quantile(size, keep, axis=1, method="higher")
-        largest = np.where(quantile > 0, quantile, largest)
-    # A column of zeros takes any scale; 1 keeps its output at 0.
-    largest = np.where(largest > 0, largest, 1.0)
-    # Cut before the division: a weight far beyond a tiny range would overflow in it.
-    relative = np.clip(weights, -largest[:, None, :], largest[:, None, :]) / largest[:, None, :]
-    clipped = int(np.count_nonzero(size > largest[:, None, :] * (1 + 1e-12)))
-    span = g_max - g_min
-    plus, minus = g_min + span * np.maximum(relative, 0.0), g_min + span * np.maximum(-relative, 0.0)
-    targets = np.stack([plus, minus], axis=-1).reshape(*weights.shape[:2], COLUMNS * weights.shape[2])
-    return EncodedTiles(np.clip(targets, g_min, g_max), largest / span, clipped)
+    def encode(self, tiles: NDArray[Any], keep: float = 1.0) -> EncodedTiles:
+        """Return the conductances of weights `(tiles, rows, weights)`; `keep` is that of `relative_weights`."""
+        w = relative_weights(tiles, keep)
+        low, span = self.low, self.high - self.low
+        if self.slices is None:
+            scale = w.largest / span
+            plus, minus = low + span * np.maximum(w.share, 0.0), low + span * np.maximum(-w.share, 0.0)
+            pairs = np.stack([plus, minus], axis=-1)
+        else:
+            number = np.rint(w.share * self.slices.largest).astype(np.int64)
+            scale = w.largest / (self.slices.largest * self.slices.step)
+            plus, minus = (self.slices.conductances(np.maximum(n, 0)) for n in (number, -number))
+            pairs = np.stack([plus, minus], axis=-1)
+        targets = pairs.reshape(*w.share.shape[:2], self.columns(w.share.shape[2]))
+        return EncodedTiles(np.clip(targets, low, self.high), scale, w.clipped)
 
+    def layout(self, weights: int) -> LineLayout:
+        """Return the bit lines of a tile of so many weights in a row."""
+        plus = 2 * np.arange(weights * self.count).reshape(weights, self.count)
+        significance = np.ones(1) if self.slices is None else self.slices.significance
+        return LineLayout(plus, plus + 1, significance, np.zeros(self.count))
 
-def decode(targets: Floats, scale: Floats) -> Floats:
-    """Return the weights `(tiles, rows, weights)` that conductances `(tiles, rows, 2 * weights)` [S] stand for."""
-    return (targets[..., 0::2] - targets[..., 1::2]) * scale[:, None, :]
+    def describe(self) -> str:
+        """Return the encoding in a few words."""
+        if self.slices is None:
+            return "differential pairs"
+        return f"differential pairs in {self.count} slices of {self.slices.bits} bits"

@@ -1,14 +1,20 @@
-"""The map file: a mapped network in HDF5, whole in itself: network, card, conductances, scales, converter ranges."""
+"""The map file: a mapped network in HDF5, whole in itself: network, card, conductances, scales, converter ranges.
+
+Maps of plain differential pairs are of schema xbar-map/1, as ever; those of other encodings, which a version that knows
+only pairs would misread, of xbar-map/2.
+"""
 
 import hashlib
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xbar.devices.card import DeviceCard
 from xbar.devices.card_file import parse_card
 from xbar.errors import FormatError
 from xbar.hdf5 import (
@@ -22,12 +28,14 @@ from xbar.hdf5 import (
     read_text,
     write_text,
 )
-from xbar.mapping.map_network import ENCODINGS
+from xbar.mapping.encoding import Encoding
+from xbar.mapping.encodings import encoding_of
 from xbar.mapping.mapped_network import Layer, MappedMatrix, MappedNetwork
 from xbar.mapping.tiling import TileGrid
 from xbar.network.network import Network
 
-SCHEMA = "xbar-map/1"
+SCHEMA, SCHEMA_OF_OTHERS = "xbar-map/1", "xbar-map/2"
+"""Schemas of maps of plain differential pairs, and of all other encodings."""
 MODEL_MAX = 2**31
 """Largest network that is read [bytes]."""
 SMALLEST = 1e-37
@@ -53,7 +61,7 @@ def _content(mapped: MappedNetwork) -> bytes:
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110")) as file:
-        file.attrs["xbar_schema"] = SCHEMA
+        file.attrs["xbar_schema"] = _schema(mapped)
         file.attrs["sha256"] = map_hash(mapped)
         file.create_dataset("network", data=np.frombuffer(mapped.network.model_bytes, np.uint8), compression="gzip")
         write_text(file, "card", mapped.card.text)
@@ -63,10 +71,16 @@ def _content(mapped: MappedNetwork) -> bytes:
             targets = group.create_dataset("targets", data=matrix.targets, compression="gzip", shuffle=True)
             describe(targets, "S", "target conductance (tile, word line, bit line)")
             describe(group.create_dataset("scale", data=matrix.scale), "1/S", "weight of one siemens (tile, output)")
+            if matrix.left is not None:
+                describe(group.create_dataset("left", data=matrix.left), "", "what wires leave (tile, bit lines)")
         for number, layer in enumerate(mapped.layers):
             data = file.create_dataset(f"layers/{number}/output_range", data=layer.output_range)
             describe(data, "A", "current of the largest output code (tile, bit line)")
     return buffer.getvalue()
+
+
+def _schema(mapped: MappedNetwork) -> str:
+    return SCHEMA if mapped.encoding.settings() == "differential" else SCHEMA_OF_OTHERS
 
 
 def _settings(mapped: MappedNetwork) -> dict[str, Any]:
@@ -75,7 +89,7 @@ def _settings(mapped: MappedNetwork) -> dict[str, Any]:
     return compensated | {
         "card": mapped.card.name,
         "tile": list(mapped.tile),
-        "encoding": mapped.encoding,
+        "encoding": mapped.encoding.settings(),
         "rule": mapped.rule,
         "matrices": [
             {
@@ -102,6 +116,8 @@ def map_hash(mapped: MappedNetwork) -> str:
     digest.update(json.dumps(_settings(mapped), sort_keys=True).encode())
     for matrix in mapped.matrices:
         digest.update(_bytes(matrix.targets) + _bytes(matrix.scale))
+        if matrix.left is not None:
+            digest.update(_bytes(matrix.left))
     for layer in mapped.layers:
         digest.update(_bytes(layer.output_range))
     return digest.hexdigest()
@@ -122,35 +138,51 @@ def load_map(path: str | Path) -> MappedNetwork:
     file, _ = open_file(path)
     with file:
         schema = read_attribute(file, "xbar_schema")
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, SCHEMA_OF_OTHERS):
             kind = "is not an xbar map" if schema is None else f"is of schema {schema!r}"
-            raise FormatError(f"{path} {kind}; this version reads {SCHEMA!r}. Make it again with `xbar map`")
+            raise FormatError(
+                f"{path} {kind}; this version reads {SCHEMA!r} and {SCHEMA_OF_OTHERS!r}. Make it again with `xbar map`"
+            )
         network = Network.from_bytes(read_array(file, "network", kinds="u", ndim=1, max_items=MODEL_MAX).tobytes())
         card = parse_card(read_text(file, "card"), str(path))
         try:
             settings = json.loads(read_text(file, "settings"))
-            matrices = _matrices(file, settings["matrices"], network)
+            encoding = _encoding(settings["encoding"], card, path)
+            compensated = settings.get("compensated_wires")
+            left = compensated is not None and schema == SCHEMA_OF_OTHERS
+            matrices = _matrices(file, settings["matrices"], network, encoding, left)
             mapped = MappedNetwork(
                 network,
                 card,
                 (int(settings["tile"][0]), int(settings["tile"][1])),
-                str(settings["encoding"]),
+                encoding,
                 str(settings["rule"]),
                 matrices,
                 _layers(file, settings["layers"], matrices),
-                None if settings.get("compensated_wires") is None else str(settings["compensated_wires"]),
+                None if compensated is None else str(compensated),
             )
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
             if isinstance(error, FormatError):
                 raise
             raise FormatError(f"{path} is damaged: {error}. Make it again with `xbar map`") from error
+        if schema != _schema(mapped):
+            raise FormatError(f"{path} is damaged: {schema!r} has another encoding. Make it again with `xbar map`")
         _check(mapped, path)
         if read_attribute(file, "sha256") != map_hash(mapped):
             raise FormatError(f"{path} is damaged: its content does not match its hash. Make it again with `xbar map`")
     return mapped
 
 
-def _matrices(file: Any, entries: list[dict[str, Any]], network: Network) -> tuple[MappedMatrix, ...]:
+def _encoding(settings: object, card: DeviceCard, path: str | Path) -> Encoding:
+    try:
+        return encoding_of(settings, card)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+
+
+def _matrices(
+    file: Any, entries: list[dict[str, Any]], network: Network, encoding: Encoding, has_left: bool
+) -> tuple[MappedMatrix, ...]:
     """Return the matrices; what is allocated for them is bounded by the weights that the network really holds."""
     shapes = [matrix.weights.shape for node in network.nodes for matrix in node.matrices]
     if len(entries) > len(shapes):
@@ -161,14 +193,24 @@ def _matrices(file: Any, entries: list[dict[str, Any]], network: Network) -> tup
         good = 1 <= grid.down <= grid.inputs and 1 <= grid.across <= grid.outputs
         if not good or (grid.inputs, grid.outputs) not in shapes:
             raise FormatError(f"{file.filename} is damaged: matrix {number} does not fit its network or its tiles")
-        cells = grid.tiles * grid.rows * 2 * grid.weights
+        shape = (grid.tiles, grid.rows, encoding.columns(grid.weights))
+        cells = math.prod(shape)
         targets = read_array(file, f"matrices/{number}/targets", kinds="f", ndim=3, max_items=cells)
         scale = read_array(file, f"matrices/{number}/scale", kinds="f", ndim=2, max_items=cells)
-        if targets.shape != (grid.tiles, grid.rows, 2 * grid.weights) or scale.shape != (grid.tiles, grid.weights):
+        if targets.shape != shape or scale.shape != (grid.tiles, grid.weights):
             raise FormatError(f"matrix {number}: targets {targets.shape} or scale {scale.shape} do not fit its tiles")
+        left = _left(file, number, (grid.tiles, encoding.groups(grid.weights))) if has_left else None
         first = sum(m.grid.tiles for m in found)
-        found.append(MappedMatrix(str(entry["key"]), grid, first, targets, scale, int(entry["clipped"])))
+        found.append(MappedMatrix(str(entry["key"]), grid, first, targets, scale, int(entry["clipped"]), left))
     return tuple(found)
+
+
+def _left(file: Any, number: int, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return what compensated wires leave of the groups of bit lines of a matrix."""
+    left = read_array(file, f"matrices/{number}/left", kinds="f", ndim=2, max_items=math.prod(shape))
+    if left.shape != shape or not np.isfinite(left).all() or not (left > 0).all():
+        raise FormatError(f"matrix {number}: what wires leave, {left.shape}, does not fit its tiles")
+    return left
 
 
 def _layers(file: Any, entries: list[dict[str, Any]], matrices: tuple[MappedMatrix, ...]) -> tuple[Layer, ...]:
@@ -186,10 +228,8 @@ def _layers(file: Any, entries: list[dict[str, Any]], matrices: tuple[MappedMatr
 
 def _check(mapped: MappedNetwork, path: str | Path) -> None:
     """Raise `FormatError` where layers and matrices are not those of the network in the file, or fit no tile."""
-    if mapped.encoding not in ENCODINGS:
-        raise FormatError(f"{path} has encoding {mapped.encoding!r}; this version reads {', '.join(ENCODINGS)}")
     rows, columns = mapped.tile
-    if any(m.grid.rows > rows or 2 * m.grid.weights > columns for m in mapped.matrices):
+    if any(m.grid.rows > rows or m.targets.shape[2] > columns for m in mapped.matrices):
         raise FormatError(f"{path} is damaged: its tiles are larger than {rows} x {columns} cells, its arrays")
     wanted = [(node.index, part) for node in mapped.network.nodes for part in range(len(node.matrices))]
     if [(layer.node, layer.part) for layer in mapped.layers] != wanted:

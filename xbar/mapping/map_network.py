@@ -1,6 +1,7 @@
 """Map a network: tiles, conductances, and converter ranges from calibration data where there are any."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,25 +10,27 @@ from numpy.typing import NDArray
 from xbar.circuit.wire_text import parse_wires
 from xbar.devices.card import DeviceCard
 from xbar.errors import InputError
-from xbar.mapping import differential_pair
 from xbar.mapping.converter_range import CALIBRATED, UNCALIBRATED, RangeRecord, expected_range
+from xbar.mapping.differential_pair import DifferentialPair
+from xbar.mapping.encoding import Encoding
+from xbar.mapping.encodings import choose_encoding
 from xbar.mapping.mapped_network import Layer, MappedMatrix, MappedNetwork
 from xbar.mapping.tiling import tile_grid
-from xbar.mapping.wire_compensation import compensate
+from xbar.mapping.wire_compensation import Compensated, compensate
 from xbar.network.analog_node import AnalogNode, ideal
 from xbar.network.blocks import Block
 from xbar.network.named_inputs import named_inputs
 from xbar.network.network import Network
-
-ENCODINGS = ("differential",)
 
 
 def map_network(
     network: Network,
     card: DeviceCard,
     *,
-    tile: tuple[int, int] = (128, 128),
+    tile: tuple[int, int] | Mapping[str, tuple[int, int]] = (128, 128),
     encoding: str = "differential",
+    slice_bits: int | None = None,
+    weight_bits: int | None = None,
     calibration: Mapping[str, NDArray[Any]] | NDArray[Any] | None = None,
     keep: float = 1.0,
     compensate_wires: str | None = None,
@@ -37,8 +40,12 @@ def map_network(
     Args:
         network: the network, cut into analog nodes and digital segments.
         card: the device; its range takes the weights.
-        tile: word lines and bit lines of one array, at least 1 x 2.
-        encoding: "differential".
+        tile: word lines and bit lines of one array, of bit lines at least those of one weight; or those of the array
+            that each layer stands on, by the layer's name.
+        encoding: how a weight becomes conductances: "differential", "offset", "digital-offset", or in bit slices
+            "slices", "offset-slices", "digital-offset-slices".
+        slice_bits: bits of a slice; None takes 2, or as many as the states of the card hold.
+        weight_bits: bits of a weight that the slices make up at least, sign included; None takes 8.
         calibration: network inputs by name, first axis the samples, or the array of the only input; None sets
             converter ranges without data.
         keep: quantile of a column's magnitudes that takes the whole conductance range; 1 clips no weight.
@@ -46,13 +53,14 @@ def map_network(
             conductances are to make up for; None maps for ideal wires.
 
     Raises:
-        InputError: an encoding that is not known, a tile that holds nothing, calibration data that do not fit.
+        InputError: an encoding that is not known or that the card does not hold, a tile that holds nothing,
+            calibration data that do not fit.
 
     """
-    if encoding not in ENCODINGS:
-        raise InputError(f"encoding {encoding!r} is not known; known are {', '.join(ENCODINGS)}")
-    rows, columns = tile
+    code = choose_encoding(encoding, card, slice_bits, weight_bits)
+    sizes = dict.fromkeys(layer_names(network), tile) if isinstance(tile, tuple) else tile
     wires = None if compensate_wires is None else parse_wires(compensate_wires)
+    _check_compensation(code, card, wires is not None)
     matrices: list[MappedMatrix] = []
     seen: list[NDArray[np.float64]] = []
     place: dict[str, int] = {}
@@ -61,23 +69,63 @@ def map_network(
         for part, matrix in enumerate(node.matrices):
             if matrix.key not in place:
                 place[matrix.key] = len(matrices)
-                grid = tile_grid(matrix.weights.shape, rows, columns // differential_pair.COLUMNS)
-                coded = differential_pair.encode(grid.cut(matrix.weights), card.g_min, card.g_max, keep)
-                first, targets, scale = sum(m.grid.tiles for m in matrices), coded.targets, coded.scale
-                seen.append(targets)
+                rows, columns = size = sizes[layer_name(node, part)]
+                _check_tile(code, columns)
+                grid = tile_grid(matrix.weights.shape, rows, code.weights(columns))
+                coded = code.encode(grid.cut(matrix.weights), keep)
+                first = sum(m.grid.tiles for m in matrices)
+                mapped = MappedMatrix(matrix.key, grid, first, coded.targets, coded.scale, coded.clipped)
+                seen.append(coded.targets)
                 if wires is not None:
-                    made = compensate(targets, wires, tile, (card.g_min, card.g_max))
-                    targets, scale, seen[-1] = made.targets, scale / made.gain, made.seen
-                matrices.append(MappedMatrix(matrix.key, grid, first, targets, scale, coded.clipped))
+                    made = compensate(coded.targets, code, wires, size)
+                    mapped, seen[-1] = _compensated(mapped, code, made), made.seen
+                matrices.append(mapped)
             uses.append((node, part, place[matrix.key]))
     samples = None if calibration is None else named_inputs(network, calibration)
     ranges = _calibrate(network, matrices, seen, uses, card, samples)
     layers = []
     for (node, part, index), (largest, output) in zip(uses, ranges, strict=True):
-        name = node.name if len(node.matrices) == 1 else f"{node.name}[{part}]"
-        layers.append(Layer(name, node.index, part, index, largest, output))
+        layers.append(Layer(layer_name(node, part), node.index, part, index, largest, output))
     rule = UNCALIBRATED if calibration is None else CALIBRATED
-    return MappedNetwork(network, card, tile, encoding, rule, tuple(matrices), tuple(layers), compensate_wires)
+    return MappedNetwork(network, card, _largest(tile), code, rule, tuple(matrices), tuple(layers), compensate_wires)
+
+
+def layer_name(node: AnalogNode, part: int) -> str:
+    """Return the name of the layer that one of a node's matrices makes."""
+    return node.name if len(node.matrices) == 1 else f"{node.name}[{part}]"
+
+
+def layer_names(network: Network) -> list[str]:
+    """Return the names of all layers of a network."""
+    return [layer_name(node, part) for node in network.nodes for part in range(len(node.matrices))]
+
+
+def _largest(tile: tuple[int, int] | Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    sizes = [tile] if isinstance(tile, tuple) else list(tile.values())
+    return max(rows for rows, _ in sizes), max(columns for _, columns in sizes)
+
+
+def _check_tile(encoding: Encoding, columns: int) -> None:
+    if encoding.weights(columns) < 1:
+        raise InputError(
+            f"an array of {columns} bit lines holds no weight: encoding {encoding.name!r} takes {encoding.columns(1)} "
+            "for one; use a larger --tile"
+        )
+
+
+def _check_compensation(encoding: Encoding, card: DeviceCard, asked: bool) -> None:
+    if asked and card.levels is not None and encoding.slices is not None:
+        raise InputError(
+            f"the cells of card {card.name!r} have {len(card.levels.conductances)} states; their conductances cannot "
+            "be moved to make up for wires. Leave the compensation out, or use smaller tiles"
+        )
+
+
+def _compensated(matrix: MappedMatrix, encoding: Encoding, made: Compensated) -> MappedMatrix:
+    """Return a matrix with compensated conductances; what the wires leave is divided out of the products."""
+    if isinstance(encoding, DifferentialPair) and encoding.slices is None:
+        return replace(matrix, targets=made.targets, scale=matrix.scale / made.gain)
+    return replace(matrix, targets=made.targets, left=made.gain)
 
 
 Uses = Sequence[tuple[AnalogNode, int, int]]

@@ -1,5 +1,6 @@
 """A network on tiles: which matrix stands on which arrays, with which conductances, scales and converter ranges."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.devices.card import DeviceCard
+from xbar.mapping.encoding import Encoding
 from xbar.mapping.tiling import TileGrid
 from xbar.network.network import Network
 
@@ -25,14 +27,19 @@ class MappedMatrix:
     targets: Floats
     """Target conductances `(tiles, rows, columns)` [S]."""
     scale: Floats
-    """Weight of one siemens `(tiles, weights)` [1/S]."""
+    """Weight of one siemens, in the least significant slice where there are several, `(tiles, weights)` [1/S]."""
     clipped: int
     """Weights cut to the range."""
+    left: Floats | None = None
+    """What the wires that were compensated leave of each group of bit lines `(tiles, groups)`; None: all, or it is part
+    of `scale`."""
+    placed: tuple[int, ...] | None = None
+    """Array of the bench that every tile stands on, where a bench places them; None: as in `first_array`."""
 
     @property
-    def arrays(self) -> range:
+    def arrays(self) -> Sequence[int]:
         """Get the arrays of the tiles, row of tiles first."""
-        return range(self.first_array, self.first_array + self.grid.tiles)
+        return range(self.first_array, self.first_array + self.grid.tiles) if self.placed is None else self.placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,7 @@ class MappedNetwork:
     card: DeviceCard
     tile: tuple[int, int]
     """Word lines and bit lines of one array."""
-    encoding: str
+    encoding: Encoding
     rule: str
     """The rule that set the converter ranges."""
     matrices: tuple[MappedMatrix, ...]
@@ -99,20 +106,23 @@ class MappedNetwork:
                     "inputs": grid.inputs,
                     "outputs": grid.outputs,
                     "tiles": grid.tiles,
-                    "tile_size": [grid.rows, 2 * grid.weights],
-                    "use": 2 * grid.used() / (grid.tiles * cells),
+                    "tile_size": [grid.rows, self.encoding.columns(grid.weights)],
+                    "use": self.encoding.cells(grid) / (grid.tiles * cells),
                     "clipped": matrix.clipped,
                     "input_scale": layer.input_scale,
                     "output_range_A": [float(layer.output_range.min()), float(layer.output_range.max())],
                 }
             )
+        sliced = self.encoding.slices
         digital = [r for r in self.network.report if r.place == "digital"]
-        used = sum(2 * m.grid.used() for m in self.matrices)
+        used = sum(self.encoding.cells(m.grid) for m in self.matrices)
         return {
             "card": self.card.name,
             "conductance_range_S": [self.card.g_min, self.card.g_max],
             "tile": list(self.tile),
-            "encoding": self.encoding,
+            "encoding": self.encoding.name,
+            "slices": self.encoding.count,
+            "slice_bits": None if sliced is None else sliced.bits,
             "arrays": self.arrays,
             "cells_used": used,
             "use": used / (self.arrays * cells),

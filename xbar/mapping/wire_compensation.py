@@ -2,7 +2,8 @@
 
 Wires take a share of every cell's current that depends on its place and on all other cells. Conductances are raised
 where much is lost and lowered where little is, until the effective operator of the array is the wanted one times a
-gain; the gain, one for each output, is what the range of the device leaves, and is divided out digitally.
+gain; the gain, one for each group of bit lines (a pair, or a line that stands alone), is what the range of the device
+leaves, and is divided out digitally.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbar.circuit.wires import Wires
-from xbar.mapping.differential_pair import COLUMNS
+from xbar.mapping.encoding import Encoding
 
 Floats = NDArray[np.float64]
 
@@ -31,30 +32,28 @@ class Compensated:
     seen: Floats
     """What the array makes of them, wires included `(tiles, rows, columns)` [S]."""
     gain: Floats
-    """What is left of each output `(tiles, weights)`: 1 without wires."""
+    """What is left of each group of bit lines `(tiles, groups)`: 1 without wires."""
 
 
-def compensate(
-    wanted: Floats, wires: Wires, array: tuple[int, int], conductance_range: tuple[float, float]
-) -> Compensated:
-    """Return conductances for wanted ones `(tiles, rows, columns)` [S] of differential pairs.
+def compensate(wanted: Floats, encoding: Encoding, wires: Wires, array: tuple[int, int]) -> Compensated:
+    """Return conductances for wanted ones `(tiles, rows, columns)` [S].
 
     Args:
         wanted: conductances that an array without wires would get.
+        encoding: that made them; the result stays in its range.
         wires: those of the arrays.
         array: word lines and bit lines of an array; cells beyond the tile stand at the lower end of the range.
-        conductance_range: that of the device [S]; the result stays in it.
 
     """
-    low, high = conductance_range
+    low, high = encoding.low, encoding.high
     rows, columns = wanted.shape[1:]
     cells = np.full((len(wanted), *array), low)
     now = wanted.copy()
     for _ in range(ROUNDS):
         cells[:, :rows, :columns] = now
         seen = _seen(cells, wires)[:, :rows, :columns]
-        gain = _gain(seen, wanted)
-        aim = np.repeat(gain, COLUMNS, axis=1)[:, None, :] * wanted
+        gain = _gain(encoding, seen, wanted)
+        aim = np.repeat(gain, encoding.group, axis=1)[:, None, :] * wanted
         # A cell that wires cut off gives nothing at any conductance: it stays.
         carries = seen > 0
         factor = np.where(carries, aim / np.where(carries, seen, 1.0), 1.0)
@@ -65,7 +64,7 @@ def compensate(
             break
     cells[:, :rows, :columns] = now
     seen = _seen(cells, wires)[:, :rows, :columns]
-    return Compensated(now, seen, _gain(seen, wanted))
+    return Compensated(now, seen, _gain(encoding, seen, wanted))
 
 
 def _seen(cells: Floats, wires: Wires) -> Floats:
@@ -74,9 +73,9 @@ def _seen(cells: Floats, wires: Wires) -> Floats:
     return np.asarray(effective_operator(cells, wires).matrix, np.float64)
 
 
-def _gain(seen: Floats, wanted: Floats) -> Floats:
-    """Return the gain (tiles, weights) that fits the seen differences of pairs to the wanted ones, least squares."""
-    got, asked = (part[..., 0::COLUMNS] - part[..., 1::COLUMNS] for part in (seen, wanted))
+def _gain(encoding: Encoding, seen: Floats, wanted: Floats) -> Floats:
+    """Return the gain (tiles, groups) that fits what is seen of each group to what is wanted, least squares."""
+    got, asked = encoding.differences(seen), encoding.differences(wanted)
     power = np.square(asked).sum(axis=1)
     fitted = (got * asked).sum(axis=1) / np.where(power > 0, power, 1.0)
     # An output of zeros alone, or one that nothing is left of, takes any gain.

@@ -1,1 +1,1 @@
-"""What stands around an array: the DACs that drive the word lines, the ADCs that convert bit-line currents."""
+"""What stands around an array: DACs on word lines, sense amplifiers and ADCs on bit lines, ideal ones and real ones."""

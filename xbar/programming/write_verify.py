@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xbar.bench.crossbar import Crossbar
-from xbar.bench.settings import Pulse
 from xbar.errors import InputError, LimitError, Unsupported
+from xbar.programming.pulse_steps import PulseSteps
 from xbar.programming.write_report import WriteReport
 from xbar.programming.write_settings import WriteVerify
 from xbar.units import show
@@ -51,8 +51,8 @@ def write_verify(crossbar: Crossbar, targets: ArrayLike, settings: WriteVerify) 
         Unsupported: the bench does not take pulses.
 
     """
-    wanted = _targets(crossbar, targets)
-    stairs = _checked(crossbar, settings)
+    wanted = checked_targets(crossbar, targets, "write-verify")
+    stairs = checked_stairs(crossbar, settings)
     places = np.argwhere(~np.isnan(wanted))
     if len(places):
         _check_noise(crossbar, places, settings)
@@ -61,25 +61,24 @@ def write_verify(crossbar: Crossbar, targets: ArrayLike, settings: WriteVerify) 
     return run.report(wanted)
 
 
-def _targets(crossbar: Crossbar, targets: ArrayLike) -> Floats:
+def checked_targets(crossbar: Crossbar, targets: ArrayLike, what: str) -> Floats:
+    """Return targets `(rows, cols)` [S] as float64; raises `InputError` for another shape or range of the array."""
     has = crossbar.capabilities
     wanted = np.array(targets, np.float64)
     if wanted.shape != (has.rows, has.cols):
-        raise InputError(
-            f"write-verify: targets are {wanted.shape}, the array is {(has.rows, has.cols)}; pad them with NaN"
-        )
+        raise InputError(f"{what}: targets are {wanted.shape}, the array is {(has.rows, has.cols)}; pad them with NaN")
     low, high = has.conductance_range or (0.0, np.inf)
     outside = (wanted < low * (1 - 1e-7)) | (wanted > high * (1 + 1e-7)) | np.isinf(wanted)
     if outside.any():
         raise InputError(
-            f"write-verify: {int(outside.sum())} targets lie outside {show(low, 'S')} to {show(high, 'S')} (worst: "
+            f"{what}: {int(outside.sum())} targets lie outside {show(low, 'S')} to {show(high, 'S')} (worst: "
             f"{show(float(wanted[outside][np.argmax(np.abs(wanted[outside] - low))]), 'S')}); clip them"
         )
     return wanted
 
 
-def _checked(crossbar: Crossbar, settings: WriteVerify) -> tuple[Floats, Floats]:
-    """Return the amplitudes of SET and RESET [V]."""
+def checked_stairs(crossbar: Crossbar, settings: WriteVerify) -> tuple[Floats, Floats]:
+    """Return the amplitudes of SET and RESET [V]; raises what `write_verify` does for settings that cannot be."""
     has = crossbar.capabilities
     if "pulse" not in has.native:
         raise Unsupported("write-verify: this bench does not take pulses; use a card or a bench that does")
@@ -124,13 +123,10 @@ class _Run:
         self, crossbar: Crossbar, settings: WriteVerify, places: Ints, target: Floats, stairs: tuple[Floats, Floats]
     ) -> None:
         self._crossbar, self._how, self._places, self._target = crossbar, settings, places, target
-        self._stairs = {1: stairs[0], -1: stairs[1]}
+        self._steps = PulseSteps(crossbar, settings, places, stairs)
         n = len(places)
         self._found = np.full(n, np.nan)
         self._reached = np.zeros(n, bool)
-        self._pulses, self._turns, self._at_stop = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-        self._way, self._level = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        """Polarity of the last pulse, 0 before the first, and its place on the staircase."""
         self._first = self._last = np.nan
         self._readings = 0
 
@@ -144,7 +140,7 @@ class _Run:
                 return
             left = done[~self._read(done)]
             self._reached[left] = False
-            left = left[~self._given_up(left)]
+            left = left[~self._steps.given_up(left)]
             if not len(left):
                 return
 
@@ -157,9 +153,9 @@ class _Run:
                 confirmed = self._read(sure)
                 self._reached[sure] = confirmed
             left = left[~self._reached[left]]
-            left = left[~self._given_up(left)]
+            left = left[~self._steps.given_up(left)]
             if len(left):
-                self._pulse(left)
+                self._steps.step(left, self._found[left] < self._target[left])
 
     def _read(self, some: Ints) -> NDArray[np.bool_]:
         """Read cells, and return which of them lie in the band."""
@@ -169,35 +165,6 @@ class _Run:
         self._first = float(np.fmin(self._first, readings.time.min()))
         self._last = float(np.fmax(self._last, readings.time.max()))
         return np.asarray(np.abs(self._found[some] - self._target[some]) <= self._how.band)
-
-    def _given_up(self, some: Ints) -> NDArray[np.bool_]:
-        how = self._how
-        over = self._pulses[some] >= how.max_pulses
-        if how.max_turns is not None:
-            over |= self._turns[some] >= how.max_turns
-        if how.max_at_stop is not None:
-            over |= self._at_stop[some] >= how.max_at_stop
-        return over
-
-    def _pulse(self, some: Ints) -> None:
-        """Give each cell one pulse towards its target."""
-        way = np.where(self._found[some] < self._target[some], 1, -1)
-        before = self._way[some]
-        self._turns[some] += (before != 0) & (before != way)
-        level = np.where(before == way, self._level[some] + 1, 0)
-        last = np.where(way > 0, len(self._stairs[1]) - 1, len(self._stairs[-1]) - 1)
-        level = np.minimum(level, last)
-        self._at_stop[some] = np.where(level == last, np.where(before == way, self._at_stop[some], 0) + 1, 0)
-        self._way[some], self._level[some] = way, level
-        for sign, volts in self._stairs.items():
-            for k in np.unique(level[way == sign]):
-                own = some[(way == sign) & (level == k)]
-                self._crossbar.pulse(self._places[own], self._pulse_of(float(volts[k])))
-                self._pulses[own] += 1
-
-    def _pulse_of(self, volts: float) -> Pulse:
-        how = self._how
-        return Pulse(volts, how.width, current_limit=how.current_limit, unselected=how.unselected)
 
     def report(self, wanted: Floats) -> WriteReport:
         """Return what came of it."""
@@ -212,8 +179,8 @@ class _Run:
             wanted,
             np.asarray(spread(self._found, np.full(shape, np.nan)), np.float64),
             np.asarray(spread(self._reached, np.zeros(shape, bool)), bool),
-            np.asarray(spread(self._pulses, np.zeros(shape, np.int64)), np.int64),
-            np.asarray(spread(self._turns, np.zeros(shape, np.int64)), np.int64),
+            np.asarray(spread(self._steps.pulses, np.zeros(shape, np.int64)), np.int64),
+            np.asarray(spread(self._steps.turns, np.zeros(shape, np.int64)), np.int64),
             self._readings,
             0.0 if np.isnan(self._first) else self._last - self._first,
         )

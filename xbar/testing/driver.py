@@ -12,6 +12,7 @@ from xbar.bench.driver import Unsafe
 from xbar.errors import InputError, XbarError
 from xbar.testing.checks import check_capabilities
 from xbar.testing.operations import OperationTests
+from xbar.testing.resuming import ResumeTests
 from xbar.trace.reader import open_trace
 from xbar.trace.recorder import TraceRecorder
 
@@ -19,7 +20,7 @@ PATIENCE = 1.0
 """How late a stopped wait may return [s]; drivers look at `stop` every 0.1 s."""
 
 
-class DriverTests(OperationTests):
+class DriverTests(OperationTests, ResumeTests):
     """Tests that every driver must pass. Inherit in a class `Test...`, override `make_driver`, set what differs.
 
     Tests of `mvm`, `program` and `pulse` are skipped where `Capabilities.native` does not name them; that such a verb

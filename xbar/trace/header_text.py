@@ -100,7 +100,7 @@ def _capabilities(values: dict[str, Any]) -> Capabilities:
 
 def _limits(values: dict[str, Any]) -> Limits:
     limits = Limits(**values)
-    for number in (limits.cell_voltage, limits.current):
+    for number in (limits.cell_voltage, limits.current, limits.forming_voltage or 0.0):
         if math.isnan(float(number)):
             raise ValueError("limit is not a number")
     return limits

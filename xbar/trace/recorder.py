@@ -134,7 +134,7 @@ class TraceRecorder:
         with self._alone():
             trace = self._writable()
             with self._stopping_at_errors():
-                self._append(trace, self._encode(trace, operation))
+                self._append(trace, self._encode(trace, operation), operation.wall)
                 self.recorded += 1
                 if self._clock() - self._last_flush >= (self._flush_every or 0.0):
                     self._flush(trace)
@@ -264,7 +264,7 @@ class TraceRecorder:
             converter = None if bits is None else (bits, trace.columns["data/input_codes"].dtype)
         return encode(operation, self.level, trace.columns["data/codes"].dtype, converter)
 
-    def _append(self, trace: TraceFile, encoded: EncodedOperation) -> None:
+    def _append(self, trace: TraceFile, encoded: EncodedOperation, wall: float | None = None) -> None:
         """Append the data first and the row last: the row is what makes the operation count."""
         assert self._writer is not None
         row, crcs = np.zeros(1, OPERATION), {}
@@ -273,7 +273,7 @@ class TraceRecorder:
         for slot, block in encoded.blocks.items():
             if len(block[0]):
                 row[f"{slot}_start"], row[f"{slot}_count"], crcs[slot] = self._writer.write(slot, block)
-        row["wall"] = self._wall()
+        row["wall"] = self._wall() if wall is None else wall
         sign(row, crcs)
         trace.operations.append(row)
 

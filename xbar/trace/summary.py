@@ -146,5 +146,5 @@ def _setting(settings: Mapping[str, Any], name: str) -> Any:
 
 def _origin(trace: Trace) -> dict[str, Any]:
     said = trace.provenance
-    names = ("command", "versions", "run", "sample", "note", "process", "recovered_from", "packed_from")
+    names = ("command", "versions", "run", "sample", "note", "process", "recovered_from", "packed_from", "resumed")
     return {"uuid": trace.uuid, "started": said.get("start_time"), **{name: said.get(name) for name in names}}

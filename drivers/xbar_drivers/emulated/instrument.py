@@ -50,7 +50,7 @@ class Instrument(ABC):
     @property
     def audit(self) -> Audit:
         """Get the bench's audit."""
-        return self.lines.audit
+        return self.lines.faults.audit
 
     @property
     def serial(self) -> str:

@@ -189,6 +189,12 @@ class Keithley2600(TspInstrument):
             trigger.armed = False
             trigger.sweep.abort()
 
+    def forget(self) -> None:
+        """Forget the buffers that scripts have made."""
+        super().forget()
+        for channel in self.channels:
+            channel.made.clear()
+
     def reset(self) -> None:
         """Return to the state after switching on; the variables of scripts stay."""
         for channel, trigger in zip(self.channels, self.triggers, strict=True):

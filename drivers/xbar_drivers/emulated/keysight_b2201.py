@@ -86,6 +86,7 @@ class KeysightB2201(Instrument):
         add("[ROUTe]:AGND:UNUSED", self._set_unused, lambda call: f"'{', '.join(map(str, self.unused))}'")
         add("[ROUTe]:COUPle[:STATe]", self._set_couple, lambda call: str(int(self.couple_on)))
         add("[ROUTe]:COUPle:PORT", self._set_coupled, lambda call: f"'{','.join(map(str, self.coupled))}'")
+        add("[ROUTe]:COUPle:PORT:DETect", lambda call: None)  # no Kelvin cable is there to be found
         add("DIAGnostic:TEST:CARD:CLEar", lambda call: None)
 
     def _setting(self, pattern: str, field: str, words: tuple[str, ...]) -> None:

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xbar.circuit.port_admittance import port_admittance
 from xbar.circuit.wires import Wires
-from xbar.errors import InputError
-from xbar_drivers.emulated.audit import Audit, FaultKind
-from xbar_drivers.emulated.cells import Cells
+from xbar_drivers.emulated.cells import Cells, SeenCells
 from xbar_drivers.emulated.clock import BenchClock
-from xbar_drivers.emulated.nets import Layout, roots
-from xbar_drivers.emulated.nodal import Solution, Source, coupling, lumped, solve
+from xbar_drivers.emulated.line_faults import HOT, LineFaults
+from xbar_drivers.emulated.line_solver import LineSolver
+from xbar_drivers.emulated.living_cells import LivingCells
+from xbar_drivers.emulated.nets import Layout
+from xbar_drivers.emulated.nodal import Source
+from xbar_drivers.emulated.terminals import Terminals
 
-GROUND = "gnd"
-"""The common ground: the LO terminal of every source, and whatever is wired to it."""
-
-HOT = 1e-3
-"""A relay that moves with more than this on it is hot [V]; a source that gives current counts as hot, too."""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,15 @@ class Lines:
     """Terminals by name, what ties them together, and the sources at them; cables and relays are ideal.
 
     Lines of the array are named `word0`, `word1`, ... and `bit0`, `bit1`, ...; terminals of instruments
-    `<instrument>.<terminal>`. One lock guards it all: every call is short.
+    `<instrument>.<terminal>`. One lock guards it all: every call is short. The cells live up to the moment of every
+    change and of every reading.
 
     Args:
         cells: the array.
         clock: the bench's time.
-        audit: where faults are noted.
-        cell_voltage: largest voltage across a cell that the rack file allows [V]; None for no limit.
-        current: largest current limit that it allows a source that drives [A]; None for no limit.
+        faults: what is noted.
         wires: of the array; None for ideal ones.
+        living: the same cells as voltages move them; None where nothing does.
 
     """
 
@@ -55,25 +52,17 @@ class Lines:
         self,
         cells: Cells,
         clock: BenchClock,
-        audit: Audit,
-        cell_voltage: float | None = None,
-        current: float | None = None,
+        faults: LineFaults,
         wires: Wires | None = None,
+        living: LivingCells | None = None,
     ) -> None:
-        self.cells, self.clock, self.audit, self.cell_voltage = cells, clock, audit, cell_voltage
-        self._current, self._wires = current, wires
-        self._seen: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        rows, cols = cells.shape
-        self._index: dict[str, int] = {}
-        self._cabled: list[int] | None = None
-        for name in (GROUND, *(f"word{i}" for i in range(rows)), *(f"bit{j}" for j in range(cols))):
-            self.add_terminal(name)
-        self._cables: list[tuple[int, int]] = []
-        self._closed: set[tuple[int, int]] = set()
+        self.cells, self.clock, self.faults = cells, clock, faults
+        self._living = living if living is not None and living.move else None
+        self._lived = 0.0
+        self._solver, self._terminals = LineSolver(wires), Terminals(cells.shape)
         self._sources: dict[int, Source] = {0: Source(True, 0.0, np.inf)}
-        self._lock = threading.RLock()
-        self._nets: tuple[NDArray[np.intp], int] | None = None
         self._known_layout: Layout | None = None
+        self._lock = threading.RLock()
         self.before_solving: Callable[[], None] = lambda: None
 
     def add_terminal(self, name: str) -> None:
@@ -81,136 +70,117 @@ class Lines:
 
         Raises `InputError` where the name is taken.
         """
-        if name in self._index:
-            raise InputError(f"two terminals are named {name!r}; give the instruments different names")
-        self._index[name] = len(self._index)
-        self._nets = self._cabled = self._known_layout = None
+        self._terminals.add(name)
+        self._known_layout = None
 
     def join(self, first: str, second: str) -> None:
         """Tie two terminals together by a cable.
 
         Raises `InputError` for a terminal that the bench does not have.
         """
-        self._cables.append((self._place(first), self._place(second)))
-        self._nets = self._cabled = self._known_layout = None
+        self._terminals.join(first, second)
+        self._known_layout = None
 
-    def _place(self, name: str) -> int:
-        if name not in self._index:
-            rows, cols = self.cells.shape
-            kin = [known for known in self._index if known.split(".")[0] == name.split(".")[0]]
-            told = f"{', '.join(kin[:8])}{', ...' if len(kin) > 8 else ''}" if kin else ", ".join(self._owners())
-            raise InputError(
-                f"terminal {name!r} does not exist; the array has word0 to word{rows - 1} and bit0 to bit{cols - 1}; "
-                f"the bench has {told}"
-            )
-        return self._index[name]
-
-    def _owners(self) -> list[str]:
-        return sorted({name.split(".")[0] + ".*" for name in self._index if "." in name})
-
-    def set_source(self, terminal: str, source: Source | None) -> None:
-        """Let a source drive a terminal; None disconnects it (high impedance)."""
-        place = self._place(terminal)
+    def set_source(self, terminal: str, source: Source | None, at: float | None = None) -> None:
+        """Let a source drive a terminal from a moment on [s], now if None; None disconnects it (high impedance)."""
+        place = self._terminals.place(terminal)
+        if self._sources.get(place) == source:
+            return
+        # Outside the lock: what is due takes it for each of its own readings.
+        self.before_solving()
         with self._lock:
-            if self._sources.get(place) == source:
-                return
+            moment = self.clock.now() if at is None else at
+            self._live(moment)
             if source is None:
                 self._sources.pop(place, None)
             else:
                 self._sources[place] = source
             self._known_layout = None
+            if self._living is not None and self._largest() == 0:
+                self._living.rest()
             if source is not None:
-                self._check_source(terminal, source)
+                self.faults.source(terminal, source)
             self._check_shorts()
-            self._check_cells()
+            self._check_cells(moment)
 
     def relays(self, opened: Iterable[tuple[str, str]], closed: Iterable[tuple[str, str]]) -> None:
         """Open and close relay contacts, each between two terminals; moving a hot one is noted as a fault."""
+        self.before_solving()
         with self._lock:
-            away = {(self._place(a), self._place(b)) for a, b in opened} & self._closed
-            new = {(self._place(a), self._place(b)) for a, b in closed} - self._closed
+            terminals = self._terminals
+            away, new = terminals.pairs(opened) & terminals.closed, terminals.pairs(closed) - terminals.closed
             if not away and not new:
                 return
+            moment = self.clock.now()
+            self._live(moment)
             hot = self._hot_places()
-            self._closed = (self._closed - away) | new
-            self._nets = self._known_layout = None
+            terminals.switch(away, new)
+            self._known_layout = None
             hot |= self._hot_places()
             if hot:
-                self._note_hot(away, new, hot)
+                self.faults.hot(away | new, new, hot, terminals.names)
             if new:
                 self._check_shorts()
-            self._check_cells()
-
-    def _note_hot(self, away: set[tuple[int, int]], new: set[tuple[int, int]], hot: set[int]) -> None:
-        names = list(self._index)
-        for a, b in sorted(away | new):
-            if a in hot or b in hot:
-                did = "closed" if (a, b) in new else "opened"
-                text = f"{names[a]} to {names[b]} {did} while its source was on"
-                self.audit.note(self.clock.now(), FaultKind.HOT_SWITCHING, text)
+            self._check_cells(moment)
 
     def _hot_places(self) -> set[int]:
         """Return the terminals whose net a source drives away from 0."""
         driving = [p for p, s in self._sources.items() if s.level and (not s.voltage or abs(s.level) > HOT)]
         if not driving:
             return set()
-        net, _ = self._net_numbers()
+        net = self._terminals.nets()
         hot = {int(net[p]) for p in driving}
         return {place for place in range(len(net)) if int(net[place]) in hot}
 
-    def _net_numbers(self) -> tuple[NDArray[np.intp], int]:
-        """Return the net of every terminal and the number of nets; cables and closed relays are ideal."""
-        if self._nets is None:
-            if self._cabled is None:
-                self._cabled = roots(list(range(len(self._index))), self._cables)
-            net = np.asarray(roots(list(self._cabled), self._closed), np.intp)
-            names, numbers = np.unique(net, return_inverse=True)
-            self._nets = numbers.astype(np.intp), len(names)
-        return self._nets
-
     def _layout(self) -> Layout:
-        """Return how the network lies: the nets with a line or a source, numbered anew; kept until something moves."""
+        """Return how the network lies; kept until something moves."""
         if self._known_layout is None:
-            net, _ = self._net_numbers()
-            rows, cols = self.cells.shape
-            places = sorted(self._sources)
-            used = np.concatenate([net[1 : 1 + rows + cols], net[places]])
-            names, numbers = np.unique(used, return_inverse=True)
-            small = np.full(int(net.max()) + 1, -1, np.intp)
-            small[names] = np.arange(len(names))
-            self._known_layout = Layout(
-                lines=numbers[: rows + cols].astype(np.intp),
-                nets=[int(k) for k in numbers[rows + cols :]],
-                sources=[self._sources[place] for place in places],
-                number={place: k for k, place in enumerate(places)},
-                of_terminal=small[net],
-                count=len(names),
-            )
+            self._known_layout = self._terminals.layout(self._sources)
         return self._known_layout
 
-    def _solve(self, conductances: NDArray[np.float64]) -> Solution:
-        layout, rows = self._layout(), self.cells.shape[0]
-        if self._wires is None:
-            laplacian = coupling(conductances, layout.lines[:rows], layout.lines[rows:], layout.count)
-        else:
-            laplacian = lumped(self._admittance(conductances, self._wires), layout.lines, layout.count)
-        return solve(laplacian, layout.nets, layout.sources)
+    # ---- what voltages do to the cells
 
-    def _admittance(self, conductances: NDArray[np.float64], wires: Wires) -> NDArray[np.float64]:
-        """Return the array as its line ends see it; kept as long as the conductances stay the same."""
-        if self._seen is None or not np.array_equal(self._seen[0], conductances):
-            self._seen = conductances.copy(), np.asarray(port_admittance(conductances, wires).matrix, np.float64)
-        return self._seen[1]
+    def _live(self, moment: float) -> None:
+        """Let the cells live up to a moment [s] under what the sources give now."""
+        start, seconds = self._lived, moment - self._lived
+        if self._living is None or seconds <= 0:
+            return
+        self._lived = moment
+        largest = self._largest()
+        if largest == 0:
+            self._living.rest()
+        elif not self._living.still(largest, seconds):
+            seen, begin = self.cells.seen(start, noisy=False), self.cells.moment(start)
+            driving = [s.limit if s.voltage else abs(s.level) for s in self._sources.values() if s.level]
+            self._living.live(begin, seconds, min(driving), lambda state=None: self._across(seen, state))
+
+    def _largest(self) -> float:
+        """Return the largest voltage that can stand between two lines now [V]: a network lies between its sources."""
+        levels = [s.level if s.voltage else np.sign(s.level) * s.limit for s in self._sources.values()]
+        return float(max(levels) - min(levels))
+
+    def _across(self, seen: SeenCells, state: Floats | None) -> tuple[Floats, bool]:
+        return self._solver.across(seen if state is None else seen.with_state(state), self._layout())
+
+    def end(self) -> None:
+        """Let the cells live up to now for the last time, and their pulses end."""
+        with self._lock:
+            self._live(self.clock.now())
+            if self._living is not None:
+                self._living.rest()
+
+    # ---- what stands at the terminals
 
     def measure(self, terminal: str, *, noisy: bool = True, at: float | None = None) -> Point:
         """Return what stands at a terminal at a moment [s], now if None; noisy calls draw all read noise anew."""
-        place = self._place(terminal)
+        place = self._terminals.place(terminal)
         # Outside the lock: what is due takes it for each of its own readings.
         self.before_solving()
         with self._lock:
             now = self.clock.now() if at is None else at
-            found = self._solve(self.cells.conductances(now) if noisy else self.cells.noiseless(now))
+            self._live(now)
             layout = self._layout()
+            found = self._solver.solve(self.cells.seen(now, noisy=noisy), layout)
             net, k = int(layout.of_terminal[place]), layout.number.get(place)
             # A terminal that nothing is tied to, neither a line nor a source, stands at ground.
             voltage = float(found.voltages[net]) if net >= 0 else 0.0
@@ -218,45 +188,26 @@ class Lines:
                 return Point(voltage, 0.0, False)
             return Point(voltage, float(found.currents[k]), bool(found.limited[k]))
 
-    def line_voltages(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the voltages of all word lines and of all bit lines without noise [V]."""
+    def line_voltages(self, at: float | None = None) -> tuple[Floats, Floats]:
+        """Return the voltages of all word lines and bit lines at a moment [s], now if None, without noise [V]."""
         with self._lock:
-            found = self._solve(self.cells.noiseless(self.clock.now()))
-            lines, rows = self._layout().lines, self.cells.shape[0]
-            return found.voltages[lines[:rows]], found.voltages[lines[rows:]]
+            moment = self.clock.now() if at is None else at
+            self._live(moment)
+            layout, rows = self._layout(), self.cells.shape[0]
+            found = self._solver.solve(self.cells.seen(moment, noisy=False), layout)
+            return found.voltages[layout.lines[:rows]], found.voltages[layout.lines[rows:]]
 
-    def _check_source(self, terminal: str, source: Source) -> None:
-        """Note a driving source that could give more current than the rack file allows."""
-        largest = source.limit if source.voltage else abs(source.level)
-        if self._current is not None and source.level and largest > self._current * (1 + 1e-9):
-            text = f"{terminal} may give {largest:g} A, limit {self._current:g} A"
-            self.audit.note(self.clock.now(), FaultKind.OVER_LIMIT, text)
+    # ---- what must not be
 
     def _check_shorts(self) -> None:
-        """Note voltage sources of different levels on one net: they fight within their limits."""
         levels = {place: source.level for place, source in self._sources.items() if source.voltage}
-        if max(levels.values()) - min(levels.values()) <= HOT:
-            return
-        net, _ = self._net_numbers()
-        names = list(self._index)
-        first: dict[int, int] = {}
-        for place in sorted(levels):
-            other = first.setdefault(int(net[place]), place)
-            if abs(levels[place] - levels[other]) > HOT:
-                text = (
-                    f"{names[other]} at {levels[other]:g} V and {names[place]} at {levels[place]:g} V are tied together"
-                )
-                self.audit.note(self.clock.now(), FaultKind.SHORTED, text)
+        if max(levels.values()) - min(levels.values()) > HOT:
+            self.faults.shorts(levels, self._terminals.nets(), self._terminals.names)
 
-    def _check_cells(self) -> None:
-        if self.cell_voltage is None:
+    def _check_cells(self, moment: float) -> None:
+        if self.faults.cell_voltage is None:
             return
         levels = [source.level for source in self._sources.values() if source.voltage]
-        if len(levels) == len(self._sources) and max(levels) - min(levels) <= self.cell_voltage:
+        if len(levels) == len(self._sources) and max(levels) - min(levels) <= self.faults.cell_voltage:
             return  # a network of resistances lies between its sources
-        word, bit = self.line_voltages()
-        worst = np.abs(word[:, None] - bit[None, :])
-        row, col = np.unravel_index(int(worst.argmax()), worst.shape)
-        if worst[row, col] > self.cell_voltage * (1 + 1e-9):
-            text = f"{worst[row, col]:.4g} V across cell ({row}, {col}), limit {self.cell_voltage:g} V"
-            self.audit.note(self.clock.now(), FaultKind.OVER_LIMIT, text)
+        self.faults.cells(*self.line_voltages(moment))

@@ -3,10 +3,10 @@
 Every source is a monotone characteristic: a voltage source keeps its level while its current stays within the limit,
 and gives the limit otherwise; a current source likewise within its voltage limit. A network of such sources and
 positive conductances has one solution. It is found by changing the mode of sources that break their limit, or that
-would keep it again, until none does.
+would keep it again, until none does. `operating_point` does the same for cells that are not linear.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,8 @@ class Solution:
     """(sources,) current out of each source into its net [A]."""
     limited: NDArray[np.bool_]
     """(sources,) whether the source stands at its limit."""
+    clamp: Floats
+    """(sources,) modes, as `find_modes` has them."""
 
 
 def coupling(conductances: Floats, rows: NDArray[np.intp], cols: NDArray[np.intp], nets: int) -> Floats:
@@ -82,18 +84,45 @@ def solve(laplacian: Floats, nets: Sequence[int], sources: Sequence[Source]) -> 
 
     Raises `DriverError` where no consistent set of modes is found.
     """
-    count = len(sources)
     place = np.asarray(nets, np.intp)
-    shared = np.bincount(place, minlength=len(laplacian))[place] > 1 if count else np.zeros(0, bool)
-    clamp = np.zeros(count)  # 0: keeps its level; +1, -1: stands at that limit
+    return find_modes(lambda clamp: _linear(laplacian, fix(place, sources, clamp, len(laplacian))), place, sources)
+
+
+def find_modes(
+    solve_fixed: Callable[[Floats], tuple[Floats, Floats]],
+    place: NDArray[np.intp],
+    sources: Sequence[Source],
+    start: Floats | None = None,
+    *,
+    together: bool = True,
+) -> Solution:
+    """Find the modes of all sources: `solve_fixed` returns net voltages and source currents with the modes fixed.
+
+    Args:
+        solve_fixed: takes the mode of each source: 0 where it keeps its level, +1 or -1 where it stands at that limit.
+        place: net of each source.
+        sources: the sources.
+        start: modes from which to begin.
+        together: change the modes of all sources that break their limits at once, not only of the one that breaks it
+            most: faster, but several at their limits may leave a part of the network to float.
+
+    Raises `DriverError` where no consistent set of modes is found.
+
+    """
+    count = len(sources)
+    clamp = np.zeros(count) if start is None else start.copy()
     for change in range(MOST_CHANGES):
-        voltages, currents = _linear(laplacian, place, sources, clamp, shared)
-        wrong = [k for k in range(count) if _next_clamp(sources[k], clamp[k], voltages[place[k]], currents[k])[1]]
+        voltages, currents = solve_fixed(clamp)
+        at, wrong = voltages[place], list[tuple[float, int]]()
+        for k in range(count):
+            if _next_clamp(sources[k], clamp[k], at[k], currents[k])[1]:
+                other = currents[k] if sources[k].voltage else at[k]
+                wrong.append((abs(other) / sources[k].limit if clamp[k] == 0 else 0.0, k))
         if not wrong:
-            return Solution(voltages, currents, clamp != 0)
-        # All at once at first; one at a time later, which cannot go round in a circle for long.
-        for k in wrong if change < MOST_CHANGES // 4 else wrong[:1]:
-            clamp[k] = _next_clamp(sources[k], clamp[k], voltages[place[k]], currents[k])[0]
+            return Solution(voltages, currents, clamp != 0, clamp)
+        # One at a time later in any case: that cannot go round in a circle for long.
+        for _, k in wrong if together and change < MOST_CHANGES // 4 else [max(wrong)]:
+            clamp[k] = _next_clamp(sources[k], clamp[k], at[k], currents[k])[0]
     raise DriverError(f"no operating point within the limits of {count} sources; switch an output off and try again")
 
 
@@ -110,11 +139,36 @@ def _next_clamp(source: Source, clamp: float, voltage: float, current: float) ->
     return (0.0, True) if overshoot > SLACK * max(abs(source.level), 1e-12) else (clamp, False)
 
 
-def _linear(
-    laplacian: Floats, place: NDArray[np.intp], sources: Sequence[Source], clamp: Floats, shared: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return net voltages [V] and source currents [A] with every source fixed in its mode."""
-    nets = len(laplacian)
+@dataclass(frozen=True, eq=False)
+class FixedModes:
+    """What sources do to the nets with their modes fixed."""
+
+    place: NDArray[np.intp]
+    """Net of each source."""
+    values: Floats
+    """What each source gives, [V] or [A]."""
+    as_voltage: NDArray[np.bool_]
+    """Whether that is a voltage."""
+    shared: NDArray[np.bool_]
+    """Whether several sources drive its net: each then acts through its lead."""
+    voltages: Floats
+    """(nets,) voltages of the nets that are known, else 0 [V]."""
+    free: NDArray[np.intp]
+    """Nets whose voltages are not known."""
+    injected: Floats
+    """(nets,) currents into the nets [A]."""
+    to_level: Floats
+    """(nets,) conductances to what the leads inject [S]."""
+
+    def currents(self, voltages: Floats, through: Floats) -> Floats:
+        """Return the current out of each source [A] from net voltages and currents out of nets into the array."""
+        lead = LEAD * (self.values - voltages[self.place])
+        return np.where(~self.as_voltage, self.values, np.where(self.shared, lead, through[self.place]))
+
+
+def fix(place: NDArray[np.intp], sources: Sequence[Source], clamp: Floats, nets: int) -> FixedModes:
+    """Return what sources do in these modes."""
+    shared = np.bincount(place, minlength=nets)[place] > 1 if len(sources) else np.zeros(0, bool)
     voltages, known = np.zeros(nets), np.zeros(nets, bool)
     injected, to_level = np.zeros(nets), np.zeros(nets)
     values = np.array(
@@ -129,12 +183,14 @@ def _linear(
             injected[net] += LEAD * values[k]
         else:
             injected[net] += values[k]
-    free = np.flatnonzero(~known)
+    return FixedModes(place, values, as_voltage, shared, voltages, np.flatnonzero(~known), injected, to_level)
+
+
+def _linear(laplacian: Floats, modes: FixedModes) -> tuple[Floats, Floats]:
+    """Return net voltages [V] and source currents [A] with every source fixed in its mode."""
+    voltages, free = modes.voltages, modes.free
     if len(free):
         matrix = laplacian.take(free, 0).take(free, 1)
-        matrix.flat[:: len(free) + 1] += to_level[free] + LEAKAGE
-        voltages[free] = np.linalg.solve(matrix, injected[free] - (laplacian @ voltages)[free])
-    through = laplacian @ voltages
-    lead = LEAD * (values - voltages[place]) if len(sources) else np.zeros(0)
-    alone = through[place] if len(sources) else np.zeros(0)
-    return voltages, np.where(~as_voltage, values, np.where(shared, lead, alone))
+        matrix.flat[:: len(free) + 1] += modes.to_level[free] + LEAKAGE
+        voltages[free] = np.linalg.solve(matrix, modes.injected[free] - (laplacian @ voltages)[free])
+    return voltages, modes.currents(voltages, laplacian @ voltages)

@@ -1,12 +1,25 @@
 """Reading buffers: readings with their source values and times, as instruments store them."""
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from xbar_drivers.emulated.smu import SmuReading
 
 MOST_READINGS = 1_000_000
 """Readings of the largest buffer."""
+
+MOST_KEPT = 4_000_000
+"""Readings that all buffers of one channel may hold: 130 MB."""
+
+
+def fits(buffers: Iterable["ReadingBuffer"], more: int) -> bool:
+    """Return whether a channel has room for `more` readings beside what its buffers may hold."""
+    return sum(buffer.capacity for buffer in buffers) + more <= MOST_KEPT
+
+
+def _numbers() -> "array[float]":
+    return array("d")
 
 
 @dataclass
@@ -18,17 +31,17 @@ class ReadingBuffer:
 
     capacity: int = 60_000
     append: bool = False
-    readings: list[float] = field(default_factory=list)
-    sources: list[float] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
+    readings: "array[float]" = field(default_factory=_numbers)
+    sources: "array[float]" = field(default_factory=_numbers)
+    times: "array[float]" = field(default_factory=_numbers)
+    statuses: "array[float]" = field(default_factory=_numbers)
     start: float = 0.0
     """Bench time of the first reading [s]."""
 
     def clear(self) -> None:
         """Remove all readings."""
         for column in (self.readings, self.sources, self.times, self.statuses):
-            column.clear()
+            del column[:]
 
     def __len__(self) -> int:
         return len(self.readings)

@@ -1,14 +1,15 @@
-"""The simulated array behind a served bench, as the rack file or a chip file says."""
+"""The simulated array behind a served bench, as the rack file or a chip file says, and kept in a chip file."""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xbar.array.product import Periphery
+from xbar.array.periphery import Periphery
 from xbar.array.simulated_arrays import SimulatedArrays
 from xbar.bench.chip import Chip
-from xbar.devices.card import EFFECTS, DeviceCard
+from xbar.bench.driver import DriverState
+from xbar.devices.card import SWITCHES, DeviceCard
 from xbar.devices.card_file import load_card
 from xbar.errors import FileError, FormatError, InputError, UnknownNameError
 from xbar_drivers.emulated.rack_file import RackFile
@@ -28,15 +29,35 @@ def make_arrays(rack: RackFile, chip: Chip | None = None) -> SimulatedArrays:
     if chip is not None and chip.state is not None:
         _restore(arrays, rack, chip, whole)
         return arrays
+    if card.forming is not None:
+        return arrays  # fresh cells: nothing can be written before they are formed
     arrays.program(0, np.clip(_targets(rack, card), card.g_min, card.g_max), 0.0)
     return arrays
 
 
+def keep_chip(chip: Chip, arrays: SimulatedArrays, rack: RackFile, pulses: NDArray[np.int64]) -> None:
+    """Write the chip file: the state of the arrays as the simulated bench has it, and pulses that were given.
+
+    Raises `FileError`.
+    """
+    card, before = load_card(rack.card), {} if chip.state is None else chip.state.values
+    if not chip.model:
+        _, chip.rows, chip.cols = arrays.shape
+        chip.arrays, chip.model = 1, f"sim:{card.name}"
+    given = np.argwhere(pulses > 0)
+    for count in np.unique(pulses[pulses > 0]):
+        chip.count_pulses(0, given[pulses[tuple(given.T)] == count], int(count))
+    counters, cells = arrays.state()
+    own = {"seed": rack.seed, "card": card.name, "card_sha256": card.sha256, "card_text": card.text}
+    chip.state = DriverState({"vectors": 0, **before, **own, **counters}, cells)
+    chip.save()
+
+
 def _effects(rack: RackFile) -> list[str]:
     for name in (*rack.without, *(rack.only or ())):
-        if name not in EFFECTS:
-            raise UnknownNameError(f"effect {name!r} is not known; known are {', '.join(EFFECTS)}")
-    kept = EFFECTS if rack.only is None else rack.only
+        if name not in SWITCHES:
+            raise UnknownNameError(f"effect {name!r} is not known; known are {', '.join(SWITCHES)}")
+    kept = SWITCHES if rack.only is None else rack.only
     return [name for name in kept if name not in rack.without]
 
 

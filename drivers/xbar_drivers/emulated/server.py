@@ -13,18 +13,20 @@ from xbar.bench.chip import Chip, open_chip
 from xbar.circuit.wire_text import parse_wires
 from xbar.errors import InputError, UnknownNameError
 from xbar_drivers.emulated.announcement import Announcement
-from xbar_drivers.emulated.audit import Audit
+from xbar_drivers.emulated.audit import Audit, FaultKind
 from xbar_drivers.emulated.cells import ArrayCells
 from xbar_drivers.emulated.clock import BenchClock
 from xbar_drivers.emulated.hislip import HislipListener
 from xbar_drivers.emulated.instrument import Instrument
+from xbar_drivers.emulated.line_faults import LineFaults
 from xbar_drivers.emulated.lines import Lines
 from xbar_drivers.emulated.listener import Listener, Wire
+from xbar_drivers.emulated.living_cells import LivingCells
 from xbar_drivers.emulated.models import make_instrument
 from xbar_drivers.emulated.rack_file import RackFile, load_rack_file, speed_of
 from xbar_drivers.emulated.raw_socket import RawSocketListener
 from xbar_drivers.emulated.schedule import Schedule
-from xbar_drivers.emulated.served_array import make_arrays
+from xbar_drivers.emulated.served_array import keep_chip, make_arrays
 from xbar_drivers.emulated.tsp.lua_process import LuaLimits, Watchdog
 from xbar_drivers.emulated.tsp.tsp_instrument import TspInstrument
 from xbar_drivers.emulated.visa_address import Transport, VisaAddress, parse_address
@@ -41,7 +43,8 @@ class BenchServer:
         rack: what stands on the bench.
         allow_remote: whether addresses beyond this machine may be listened at.
         log: file for the wire log; it must not exist.
-        chip: life of the array, which goes on from there; None: a new one.
+        chip: life of the array, which goes on from there; None: a new array. Its file is written when the server closes
+            where the chip is owned (`open_chip(..., lock=True)`), and only looked at else.
         limits: of each Lua interpreter.
         arrays: the simulated arrays, instead of those that the file describes.
         announce: whether the instruments are announced by zeroconf.
@@ -61,11 +64,15 @@ class BenchServer:
     ) -> None:
         _check_hosts(rack, allow_remote)
         self.rack = rack
+        self._chip: Chip | None = None
         self.arrays = make_arrays(rack, chip) if arrays is None else arrays
         self.clock, self.audit = BenchClock(rack.speed), Audit()
         wires = None if rack.wires is None else parse_wires(rack.wires)
-        cells = ArrayCells(self.arrays)
-        self.lines = Lines(cells, self.clock, self.audit, rack.cell_voltage, rack.current, wires)
+        card = self.arrays.card
+        known = None if card.iv_nonlinearity is None else card.validity("iv_nonlinearity").voltage
+        faults = LineFaults(self.audit, self.clock, rack.cell_voltage, rack.current, known)
+        self.living = LivingCells(self.arrays, 0, partial(faults.note, FaultKind.OVER_LIMIT))
+        self.lines = Lines(ArrayCells(self.arrays), self.clock, faults, wires, self.living)
         self.schedule, self._watchdog = Schedule(self.clock), Watchdog()
         self.lines.before_solving = self.schedule.run_due
         self.instruments: dict[str, Instrument] = {}
@@ -82,6 +89,8 @@ class BenchServer:
             if announce:
                 self._announcement = Announcement(self._announced())
             undo.pop_all()
+        # From here on: a server that does not start leaves the file alone.
+        self._chip = chip
 
     def _make(self, limits: LuaLimits) -> None:
         """Make all instruments and start their interpreters side by side."""
@@ -176,6 +185,18 @@ class BenchServer:
         self._watchdog.close()
         if hasattr(self, "_wire"):
             self._wire.close()
+        self._keep_chip()
+
+    def _keep_chip(self) -> None:
+        """Write what the cells have become to the chip file, where it is this server's."""
+        chip, self._chip = self._chip, None
+        if chip is None or chip.lock is None:
+            return
+        try:
+            self.lines.end()
+            keep_chip(chip, self.arrays, self.rack, self.living.pulses)
+        finally:
+            chip.close()
 
     def __enter__(self) -> Self:
         return self
@@ -222,11 +243,17 @@ def open_server(path: Path, options: Mapping[str, object]) -> BenchServer:
     rack = load_rack_file(path)
     if (speed := options.get("speed")) is not None:
         rack = replace(rack, speed=speed_of(str(speed)))
-    log, chip = options.get("log"), options.get("chip")
-    return BenchServer(
-        rack,
-        allow_remote=bool(options.get("allow_remote")),
-        announce=bool(options.get("announce")),
-        log=None if log is None else Path(str(log)),
-        chip=None if chip is None else open_chip(str(chip), new=False, lock=False),
-    )
+    log, name = options.get("log"), options.get("chip")
+    chip = None if name is None else open_chip(str(name))
+    try:
+        return BenchServer(
+            rack,
+            allow_remote=bool(options.get("allow_remote")),
+            announce=bool(options.get("announce")),
+            log=None if log is None else Path(str(log)),
+            chip=chip,
+        )
+    except BaseException:
+        if chip is not None:
+            chip.close()
+        raise

@@ -124,9 +124,9 @@ class Smu:
             automatic, fixed, least = self.source_auto_v, self.source_range_v, 0.0
         return self.ranges.fit(value, current, least) if automatic else fixed
 
-    def apply(self) -> None:
-        """Bring the terminal to what is set."""
-        self.lines.set_source(self.terminal, self.source())
+    def apply(self, at: float | None = None) -> None:
+        """Bring the terminal to what is set, from a moment on [s], now if None."""
+        self.lines.set_source(self.terminal, self.source(), at)
 
     @property
     def level(self) -> float:

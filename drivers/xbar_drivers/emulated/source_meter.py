@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from xbar_drivers.emulated.instrument import Instrument
 from xbar_drivers.emulated.lines import Lines
-from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer
+from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer, fits
 from xbar_drivers.emulated.schedule import Schedule
 from xbar_drivers.emulated.smu import OVERFLOW, Smu, SmuReading, mean_reading
 from xbar_drivers.emulated.smu_ranges import KEITHLEY_2450
@@ -105,6 +105,8 @@ class SourceMeter:
             raise MeterError(1114, f"Buffer name {name[:20]} cannot be used")
         if not LEAST_CAPACITY <= capacity <= MOST_READINGS:
             raise MeterError(-222, "Parameter data out of range")
+        if not fits(self.buffers.values(), capacity):
+            raise MeterError(-225, "Out of memory")
         self.buffers[name] = ReadingBuffer(capacity, append=True)
         return self.buffers[name]
 

@@ -51,32 +51,28 @@ class Sweep:
             start = time + k * point
             if k or plan.pulsed:
                 # A little after the reading before, so that channels that sweep together step together.
-                self._schedule.add(start + SETTLE / 2, when_due(partial(self._step, plan, level)))
+                self._schedule.add(start + SETTLE / 2, when_due(partial(self._set, plan, level)))
             self._schedule.add(start + point, when_due(partial(self._read, plan)))
         self.end = time + len(plan.levels) * point + SETTLE / 4
-        self._schedule.add(self.end, lambda moment: self._finish(plan) if run == self._run else None)
+        self._schedule.add(self.end, when_due(partial(self._finish, plan)))
         if plan.levels:
-            self._set(plan, plan.levels[0])
+            self._set(plan, plan.levels[0], time)
 
-    def _set(self, plan: SweepPlan, level: float | None) -> None:
+    def _set(self, plan: SweepPlan, level: float | None, moment: float) -> None:
         if self._smu.sources_voltage == plan.voltages:
             self._smu.swept = level
-            self._smu.apply()
-
-    def _step(self, plan: SweepPlan, level: float, moment: float) -> None:
-        del moment
-        self._set(plan, level)
+            self._smu.apply(moment)
 
     def _read(self, plan: SweepPlan, moment: float) -> None:
         if plan.store is not None:
             plan.store(self._smu.measure(moment))
         if plan.pulsed:
-            self._set(plan, None)
+            self._set(plan, None, moment)
 
-    def _finish(self, plan: SweepPlan) -> None:
+    def _finish(self, plan: SweepPlan, moment: float) -> None:
         self.end = None
         if not plan.hold:
-            self._set(plan, None)
+            self._set(plan, None, moment)
 
     def abort(self) -> None:
         """Stop; the source goes back to its level."""

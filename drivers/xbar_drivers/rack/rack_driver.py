@@ -20,7 +20,7 @@ from xbar.units import show
 from xbar_drivers.instruments.session import Session
 from xbar_drivers.instruments.visa import list_resources, open_session, who
 from xbar_drivers.rack.abilities import rack_capabilities, rack_plan
-from xbar_drivers.rack.bit_serial import Plane, added_up, input_codes, planes_of
+from xbar_drivers.rack.bit_serial import Plane, added_up, input_codes, planes_of, readings_per_vector
 from xbar_drivers.rack.connection import matrix_of
 from xbar_drivers.rack.plan import ScanSettings, Step, bias_levels, cell_closed, product_step, read_steps
 from xbar_drivers.rack.rack_file import RackFile, RackInstrument, load_rack_file
@@ -45,6 +45,7 @@ class RackDriver(Driver):
     """
 
     hardware: ClassVar[bool] = True
+    passing_settings: ClassVar[frozenset[str]] = frozenset({"instruments", "errors_at_open"})
     limits: Limits | None = None
     """What the bench may do, where it is known: the current limit of an operation that names none is at most its."""
 
@@ -144,6 +145,10 @@ class RackDriver(Driver):
         """Return what the rack is and what a run would take, in words; sends nothing, open or not."""
         return rack_plan(self.rack, self.wiring, self.capabilities, linked=self._link.linked)
 
+    def vector_readings(self, signed: bool) -> int:
+        """Return the most readings that one input vector takes, `signed` where it has inputs of both signs."""
+        return readings_per_vector(self.rack.rack.dac_bits, self.wiring.cols, signed)
+
     @classmethod
     def resources(cls) -> list[tuple[str, str]]:
         """Return what VISA finds: resource string, and who answers there or why not."""
@@ -242,7 +247,9 @@ class RackDriver(Driver):
         bits, input_range = self.rack.rack.dac_bits, float(np.ravel(config.input_range)[0])
         codes = input_codes(voltages[0], input_range, bits)
         planes = planes_of(codes, input_range, bits)
-        settings = self._settings(input_range, ReadConfig(current_range=self._output_range(config)))
+        # The instrument chooses its range: a plane is driven at the whole input range, and so may give more current
+        # than the sum of all planes, which is what the output range is made for.
+        settings = self._settings(input_range, ReadConfig())
         found, status = [np.empty(0)], [np.empty(0, np.uint32)]
         for part in self._link.scans.run(self._product_steps(planes, cols), settings, again=True):
             found.append(part.current[:, 0])
@@ -255,13 +262,6 @@ class RackDriver(Driver):
         for plane in planes:
             for col in range(cols):
                 yield product_step(self.wiring, plane.rows, col, plane.volts)
-
-    def _output_range(self, config: VectorConfig) -> float | None:
-        """Return the measuring range of a product [A]; None, autorange, where the largest was asked for."""
-        if config.output_range is None:
-            return None
-        largest = float(np.max(config.output_range))
-        return largest if largest < self.capabilities.current_max else None
 
     def pulse(self, array: int, cells: NDArray[np.int64], pulse: Pulse, count: int = 1) -> None:
         """Give pulses timed by the instrument; none is ever sent a second time."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer
+from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer, fits
 from xbar_drivers.emulated.scpi.command_tree import Call, CommandTree, choose
 from xbar_drivers.emulated.scpi.program_message import ScpiError
 from xbar_drivers.emulated.scpi.values import show, string, whole
@@ -16,7 +16,7 @@ BUFFER_FULL = 512
 
 ELEMENTS_2400 = ("VOLT", "CURR", "RES", "TIME", "STAT")
 
-STATISTICS: dict[str, Callable[[list[float]], float]] = {
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "AVERage": lambda values: float(np.mean(values)),
     "MAXimum": max,
     "MINimum": min,
@@ -102,7 +102,7 @@ class BufferCommands:
 
         add("INITiate[:IMMediate]", initiate)
 
-    def _statistics(self, statistic: Callable[[list[float]], float]) -> Callable[[Call], str]:
+    def _statistics(self, statistic: Callable[[Sequence[float]], float]) -> Callable[[Call], str]:
         def query(call: Call) -> str:
             readings = self._buffer(call.text(0, DEFAULT_BUFFERS[0])).readings
             return show(statistic(readings) if readings else 9.91e37)
@@ -124,7 +124,10 @@ class BufferCommands:
 
     def _resize(self, call: Call) -> None:
         buffer = self._buffer(call.text(1, DEFAULT_BUFFERS[0]))
-        buffer.capacity = whole(call.text(0), 1, MOST_READINGS)
+        wanted = whole(call.text(0), 1, MOST_READINGS)
+        if not fits([other for other in self.meter.buffers.values() if other is not buffer], wanted):
+            raise ScpiError(-225, "Out of memory")
+        buffer.capacity = wanted
         buffer.clear()
 
     def _trigger(self, call: Call) -> None:
@@ -155,14 +158,14 @@ class BufferCommands:
         kind = ("<" if self.swapped else ">") + ("f4" if self.format == "SREAL" else "f8")
         return "#0" + rows.astype(kind).tobytes().decode("latin-1")
 
-    def _column(self, buffer: ReadingBuffer, element: str) -> list[float]:
+    def _column(self, buffer: ReadingBuffer, element: str) -> Sequence[float]:
         word = choose(element, "READing", "SOURce", "RELative", "TIME", "TSTamp", "SEConds", "FRACtional", "STATus")
         if word == "READ":
             return buffer.readings
         if word == "SOUR":
             return buffer.sources
         if word == "STAT":
-            return [float(status) for status in buffer.statuses]
+            return buffer.statuses
         return buffer.times
 
     def _formats(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from xbar_drivers.emulated.scpi.buffer_commands import BufferCommands
 from xbar_drivers.emulated.scpi.command_tree import Call, CommandTree, choose
+from xbar_drivers.emulated.scpi.keithley_2400_commands import Keithley2400Commands
 from xbar_drivers.emulated.scpi.sense_commands import SenseCommands, user_number
 from xbar_drivers.emulated.scpi.sweep_commands import SweepCommands
 from xbar_drivers.emulated.scpi.values import boolean, number, show, string
@@ -24,6 +25,7 @@ class Keithley2450Commands:
         SenseCommands(meter, tree)
         self._system()
         BufferCommands(meter, tree)
+        Keithley2400Commands(meter, tree, OFF_MODES)
 
     def _pair(self, pattern: str, put: Callable[[Call], None], get: Callable[[Call], str]) -> None:
         self.tree.add(pattern, put, get)
@@ -142,14 +144,12 @@ class Keithley2450Commands:
             return None
 
         self._pair("ROUTe:TERMinals", terminals, lambda call: meter.terminals)
-        self.tree.add("SYSTem:LFRequency", query=lambda call: f"{meter.smu.line_frequency:.0f}")
         self.tree.add("SYSTem:BEEPer[:IMMediate]", nothing)
         self.tree.add("SYSTem:BEEPer:STATe", nothing)
         self.tree.add("SYSTem:LOCal", nothing)
         self.tree.add("SYSTem:REMote", nothing)
         self.tree.add("SYSTem:RSENse", self._remote_sense, lambda call: str(int(meter.functions["CURR"].four_wire)))
-        self.tree.add("SYSTem:AZERo[:STATe]", nothing)
-        for pattern in ("DISPlay:CLEar", "DISPlay:SCReen", "DISPlay:ENABle", "DISPlay:DIGits", "TRACe:FILL:MODE"):
+        for pattern in ("DISPlay:CLEar", "DISPlay:SCReen", "DISPlay:DIGits", "TRACe:FILL:MODE"):
             self.tree.add(pattern, nothing)
 
     def _remote_sense(self, call: Call) -> None:

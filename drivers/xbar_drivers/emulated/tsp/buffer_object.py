@@ -1,5 +1,6 @@
 """A reading buffer as scripts see it."""
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def buffer_object(buffer: ReadingBuffer, refresh: Callable[[], None] = lambda: N
     return part
 
 
-def _column(values: list[Any], refresh: Callable[[], None]) -> TspObject:
+def _column(values: "array[float]", refresh: Callable[[], None]) -> TspObject:
     def item(index: int) -> float | None:
         refresh()
         return float(values[index - 1]) if 1 <= index <= len(values) else None
@@ -54,7 +55,7 @@ def _column(values: list[Any], refresh: Callable[[], None]) -> TspObject:
     return part
 
 
-def values_of(part: Any) -> list[float]:
+def values_of(part: Any) -> "array[float]":
     """Return the values that `printbuffer` prints for an object: a column, or the readings of a buffer.
 
     Raises `TspError` for anything else.
@@ -62,6 +63,6 @@ def values_of(part: Any) -> list[float]:
     payload = part.payload if isinstance(part, TspObject) else None
     if isinstance(payload, ReadingBuffer):
         return payload.readings
-    if isinstance(payload, list):
+    if isinstance(payload, array):
         return payload
     raise TspError(-286, "printbuffer: expected a buffer")

@@ -58,6 +58,12 @@ class TspTree:
                 self._add(child)
         return self._numbers[id(part)]
 
+    def forget(self) -> None:
+        """Forget the objects that scripts have made."""
+        for part in self._objects[self._fixed :]:
+            del self._numbers[id(part)]
+        del self._objects[self._fixed :]
+
     def specs(self) -> list[dict[str, Any]]:
         """Return the description of all objects, in the order of their numbers, for the sandbox."""
         return [self._spec(part) for part in self._objects[: self._fixed]]

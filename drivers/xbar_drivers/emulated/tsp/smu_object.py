@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer
+from xbar_drivers.emulated.reading_buffer import MOST_READINGS, ReadingBuffer, fits
 from xbar_drivers.emulated.smu import OffMode, Smu, SmuReading
 from xbar_drivers.emulated.tsp.attributes import ignored, numeric, stored, switch
 from xbar_drivers.emulated.tsp.buffer_object import buffer_object
@@ -19,6 +19,12 @@ CONSTANTS: dict[str, float | str] = {
     "FILTER_MEDIAN": 2.0,
 }  # fmt: skip
 """Names of values (Series 2600B reference manual, chapter 9)."""
+
+MOST_COUNT = 60_000
+"""Readings of one measurement (Series 2600B reference manual, `smuX.measure.count`)."""
+
+MOST_MADE = 4000
+"""Buffers that scripts may make."""
 
 QUANTITIES: dict[str, Callable[[SmuReading], float]] = {
     "i": lambda r: r.current,
@@ -53,6 +59,8 @@ class SmuChannel:
         self.count, self.interval = 1, 0.0
         self.filter_count, self.filter_on = 1, 0
         self.buffers = (ReadingBuffer(), ReadingBuffer())
+        self.made: list[ReadingBuffer] = []
+        """Buffers that scripts have made. The sandbox does not tell which of them it still knows."""
         self.object = self._object()
 
     def reset(self) -> None:
@@ -77,7 +85,10 @@ class SmuChannel:
 
     def _make_buffer(self, capacity: Any) -> TspObject:
         size = int(number(capacity, 1, MOST_READINGS))
-        return buffer_object(ReadingBuffer(capacity=size, append=True), self._refresh)
+        if len(self.made) >= MOST_MADE or not fits(self.made, size):
+            raise TspError(-225, "Out of memory")
+        self.made.append(ReadingBuffer(capacity=size, append=True))
+        return buffer_object(self.made[-1], self._refresh)
 
     def _source(self) -> TspObject:
         part, smu = TspObject("source"), self.smu
@@ -145,7 +156,7 @@ class SmuChannel:
     def _measure(self) -> TspObject:
         part, smu = TspObject("measure"), self.smu
         numeric(part, "nplc", smu, "nplc", smu.ranges.nplc)
-        numeric(part, "count", self, "count", (1, MOST_READINGS))
+        numeric(part, "count", self, "count", (1, MOST_COUNT))
         numeric(part, "interval", self, "interval", (0, 1e3))
         numeric(part, "delay", smu, "measure_delay", (-1, 1e5))
         switch(part, "autozero", smu, "auto_zero", (0, 1, 2))

@@ -139,6 +139,7 @@ class TspInstrument(Instrument):
             if self._lua is not None:
                 self._lua.close()
                 self._lua = None
+            self.forget()
             self.fail(-286, f"TSP Runtime error at line 1: script stopped, {error}; its variables are lost")
             self.audit.note(self.clock.now(), FaultKind.LUA, f"{self.name}: {error}: {text[:60]!r}")
             return
@@ -146,6 +147,10 @@ class TspInstrument(Instrument):
             self.fail(*failed)
             if failed[0] == -285:
                 self.unknown(text)
+
+    def forget(self) -> None:
+        """Forget what scripts have made: their interpreter has ended."""
+        self.tree.forget()
 
     def _printed(self, texts: list[str]) -> None:
         if self.link is not None:

@@ -6,7 +6,7 @@ from xbar.bench.operation import DriverHeader, OperationKind, Request
 from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.errors import FileError, FormatError, ReplayError
 from xbar.trace.reader import Trace, open_trace
-from xbar_drivers.replay_match import describe, difference
+from xbar.trace.request_match import describe, difference
 
 NEARBY = 1000
 """How far before and after the cursor a similar operation is looked for, to name it in an error."""

@@ -1,30 +1,28 @@
 """Fit all laws of a card that some observations support, and refuse the others with the reason."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from xbar.errors import InputError
+from xbar.units import show
 from xbar_calibration.attempt import attempt, attempt_both
 from xbar_calibration.converter_columns import ConverterColumns, fit_converter_columns
-from xbar_calibration.decay import histories
-from xbar_calibration.drift import fit_drift
+from xbar_calibration.endurance import fit_endurance, wear_of_ramps
 from xbar_calibration.fit import Bools, Fit, Outcome, Refusal
 from xbar_calibration.iv_law import fit_iv_law
-from xbar_calibration.observations import Observations
-from xbar_calibration.over_time import over_time
-from xbar_calibration.programming_error import fit_programming_error
+from xbar_calibration.observations import Curves, Observations, Ramps
 from xbar_calibration.pulse_response import fit_pulse_response, write_conditions
 from xbar_calibration.read_noise import fit_read_noise
+from xbar_calibration.run import Run, silent
 from xbar_calibration.settings import Settings
-from xbar_calibration.stuck_cells import find_stuck, fit_stuck_cells
-from xbar_calibration.variation import fit_device_variation
-from xbar_calibration.wires import fit_wires
+from xbar_calibration.telegraph_noise import fit_telegraph_noise
+from xbar_calibration.written_cells import fit_written
 
-
-def silent(law: str) -> None:
-    """Tell nobody which law is fitted."""
+FEWEST_DEVICES: Final = 8
+"""Devices of which some are held out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +69,6 @@ class Calibration:
         raise InputError(f"{law} was not looked for")
 
 
-@dataclass
-class _Run:
-    """One calibration on its way."""
-
-    observed: Observations
-    settings: Settings
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    def keep(self, outcome: Outcome) -> Outcome:
-        self.outcomes.append(outcome)
-        return outcome
-
-
 def calibrate(
     observed: Observations, settings: Settings | None = None, tell: Callable[[str], None] = silent
 ) -> Calibration:
@@ -97,48 +82,84 @@ def calibrate(
     Raises `InputError` where nothing can be fitted at all, or the cells do not follow their targets.
 
     """
-    run = _Run(observed, settings or Settings())
+    run = Run(observed, settings or Settings(), tell=tell)
     g_min, g_max, read_voltage = _ranges(observed, run.settings)
     train = held_in(len(observed.places), run.settings)
     noise: Outcome = Refusal("read_noise", "no readings of cells")
+    quiet = _without_telegraph(run) if len(observed.visits) else observed
     if len(observed.visits) or observed.deviations is not None:
         tell("read_noise")
-        noise = run.keep(attempt("read_noise", lambda: fit_read_noise(observed, train, g_max)))
+        noise = run.keep(attempt("read_noise", lambda: fit_read_noise(quiet, train, g_max)))
     if len(observed.writes.cell):
-        _written(run, train, noise, (g_min, g_max, read_voltage), tell)
+        fit_written(run, train, noise, (g_min, g_max, read_voltage))
     if observed.curves is not None:
         tell("iv_nonlinearity")
         curves = observed.curves
         run.keep(attempt("iv_nonlinearity", lambda: fit_iv_law(curves, train, read_voltage)))
     if observed.ramps is not None:
-        tell("pulse_response")
-        told = run.settings.g_min is not None and run.settings.g_max is not None
-        fixed = (g_min, g_max) if len(observed.writes.cell) or (told and np.isfinite(observed.ramps.scale)) else None
-        outcome, ends = fit_pulse_response(observed.ramps, run.settings.hold_out, run.settings.seed, fixed)
-        run.keep(outcome)
-        nominal = write_conditions(observed.ramps) if isinstance(outcome, Fit) else None
-        if nominal is not None:
-            run.keep(nominal)
-        if fixed is None and np.isfinite(observed.ramps.scale) and isinstance(outcome, Fit) and outcome.kind != "table":
-            # A closed form goes from bound to bound: they are the card's range.
-            g_min = max(ends[0], 0.0) if run.settings.g_min is None else g_min
-            g_max = ends[1] if run.settings.g_max is None else g_max
+        g_min, g_max = _pulses(run, observed.ramps, (g_min, g_max))
+    wear = observed.wear or (None if observed.ramps is None else wear_of_ramps(observed.ramps))
+    if wear is not None:
+        tell("endurance")
+        run.keep(attempt("endurance", lambda: fit_endurance(wear, run.settings.hold_out, run.settings.seed)))
     if not any(isinstance(outcome, Fit) for outcome in run.outcomes):
         reasons = "; ".join(f"{o.law}: {o.reason}" for o in run.outcomes if isinstance(o, Refusal))
         raise InputError(f"{', '.join(observed.names)}: no law can be fitted ({reasons})")
     columns, why = fit_converter_columns(observed.products)
     notes = (*observed.notes, *((f"converters by column: {why}",) if observed.products and columns is None else ()))
+    notes = (*notes, *(() if columns is None else columns.notes()))
     return Calibration(observed, g_min, g_max, read_voltage, tuple(run.outcomes), notes, columns)
 
 
+def _pulses(run: Run, ramps: Ramps, ends: tuple[float, float]) -> tuple[float, float]:
+    """Fit the pulse response; return the range of the card [S]: a closed form goes from bound to bound."""
+    run.tell("pulse_response")
+    settings, known = run.settings, np.isfinite(ramps.scale)
+    told = settings.g_min is not None and settings.g_max is not None
+    fixed = ends if len(run.observed.writes.cell) or (told and known) else None
+    outcome, bounds = attempt_both(
+        "pulse_response", lambda: fit_pulse_response(ramps, settings.hold_out, settings.seed, fixed)
+    )
+    run.keep(outcome)
+    if not isinstance(outcome, Fit) or bounds is None:
+        return ends
+    nominal = write_conditions(ramps)
+    if nominal is not None:
+        run.keep(nominal)
+    if (fixed is not None and bounds == fixed) or not known or outcome.kind == "table":
+        return ends
+    low, high = settings.g_min, settings.g_max
+    return max(bounds[0], 0.0) if low is None else ends[0], bounds[1] if high is None else ends[1]
+
+
+def _without_telegraph(run: Run) -> Observations:
+    """Fit telegraph noise; return the observations whose white noise it is not in.
+
+    Where there is any, other cells than those that were looked at may have it: they tell no white noise.
+    """
+    law, observed, settings = "random_telegraph_noise", run.observed, run.settings
+    run.tell(law)
+    outcome, examined = attempt_both(
+        law, lambda: fit_telegraph_noise(observed.series, settings.hold_out, settings.seed)
+    )
+    run.keep(outcome)
+    if examined is None or not len(examined.trapped):
+        return observed
+    return replace(observed, visits=observed.visits.where(np.isin(observed.visits.cell, examined.quiet)))
+
+
 def held_in(devices: int, settings: Settings) -> Bools:
-    """Return which devices the fits may see `(devices,)`."""
+    """Return which devices the fits may see `(devices,)`: of fewer than `FEWEST_DEVICES` all."""
+    if devices < FEWEST_DEVICES:
+        return np.ones(devices, np.bool_)
     return np.asarray(np.random.default_rng(settings.seed).random(devices) >= settings.hold_out)
 
 
 def _ranges(observed: Observations, settings: Settings) -> tuple[float, float, float]:
     """Return g_min, g_max [S] and the read voltage [V] of the card: as told, else those of the data."""
     targets, means = observed.writes.target, observed.visits.mean
+    if not observed.targets_known:
+        targets = targets[:0]
     low, high = settings.g_min, settings.g_max
     if len(targets):
         low = float(targets.min()) if low is None else low
@@ -146,6 +167,8 @@ def _ranges(observed: Observations, settings: Settings) -> tuple[float, float, f
     elif len(means):
         low = max(float(means.min()), 0.0) if low is None else low
         high = float(means.max()) if high is None else high
+    if observed.curves is not None and low is None and high is None and not len(targets):
+        low, high = _range_of(observed.curves, settings.read_voltage)
     if observed.ramps is not None and np.isfinite(observed.ramps.scale):
         both = np.concatenate([observed.ramps.up.ravel(), observed.ramps.down.ravel()]) * observed.ramps.scale
         low = float(np.nanmin(both)) if low is None else low
@@ -153,8 +176,10 @@ def _ranges(observed: Observations, settings: Settings) -> tuple[float, float, f
     if low is None and high is not None:
         low = 0.0
     if low is None or high is None or not 0 <= low < high:
+        found = "unknown" if low is None or high is None else f"{show(low, 'S')} to {show(high, 'S')}"
+        sign = "conductances are negative: check the signs of currents and voltages; " if (high or 0) < 0 else ""
         raise InputError(
-            f"range of the card is {low} S to {high} S; the data have no spread of conductances: give it, for example "
+            f"range of the card is {found}; {sign}the data have no spread of conductances: give it, for example "
             "--g-min '0 uS' --g-max '50 uS'"
         )
     voltage = settings.read_voltage
@@ -163,40 +188,16 @@ def _ranges(observed: Observations, settings: Settings) -> tuple[float, float, f
     return low, high, voltage
 
 
-def _written(
-    run: _Run, train: Bools, noise: Outcome, card: tuple[float, float, float], tell: Callable[[str], None]
-) -> None:
-    """Fit what needs targets: stuck cells, 1/f noise, drift, writes; `card` is g_min, g_max [S], read voltage [V]."""
-    g_min, g_max, read_voltage = card
-    h = histories(run.observed)
-    if not len(h):
-        run.keep(Refusal("programming_error", "no cell was read after it was written"))
-        return
-    tell("stuck_cells")
-    found = find_stuck(h.cell, h.target, h.g[:, 0])
-    run.keep(fit_stuck_cells(found))
-    tell("wires")
-    wires, left = attempt_both("wires", lambda: fit_wires(h, run.observed.places, found.stuck))
-    run.keep(wires)
-    if left is not None:
-        # From here on a cell is what it is itself, not what its lines leave of it.
-        h = replace(h, g=h.g / left[:, None])
-    white = noise.model if isinstance(noise, Fit) else None
-    free = h.where(~found.stuck)
-    seen = train[free.cell]
-    tell("drift")
-    decays, noise_of_visit, t0, over = over_time((run.settings, run.observed.seconds), free, seen, white, g_max, tell)
-    run.outcomes += over
-    if t0 is not None:
-        fitted_t0 = t0
-        run.keep(attempt("drift", lambda: fit_drift(free, decays, seen, noise_of_visit, fitted_t0, g_max)))
-    tell("programming_error")
-    zero = decays.programmed < 1e-4 * g_max
-    programmed = np.where(zero, 0.0, decays.programmed)
-    tell("device_variation")
-    writes = (free.target, programmed, decays.programmed_error, seen)
-    between, of_write = attempt_both(
-        "device_variation", lambda: fit_device_variation(free.cell, *writes, (g_min, g_max))
-    )
-    run.keep(of_write or attempt("programming_error", lambda: fit_programming_error(*writes, g_max, read_voltage)))
-    run.keep(between)
+def _range_of(curves: Curves, read_voltage: float | None) -> tuple[float | None, float | None]:
+    """Return the smallest and largest conductance of curves, at the read voltage or half of the largest [S]."""
+    at = read_voltage or float(np.abs(curves.voltage).max()) / 2
+    near = np.abs(np.abs(curves.voltage) - at) < 0.25 * at
+    if not near.any():
+        return None, None
+    own, place = np.unique(curves.curve[near], return_inverse=True)
+    chord = curves.current[near] / curves.voltage[near]
+    levels = np.bincount(place.ravel(), chord, len(own)) / np.bincount(place.ravel(), minlength=len(own))
+    levels = levels[levels > 0]
+    if len(levels) < 2 or not levels.max() > 1.001 * levels.min():
+        return 0.0, float(levels.max()) if len(levels) else None
+    return float(levels.min()), float(levels.max())

@@ -7,9 +7,10 @@ from typing import Any
 
 from xbar.devices.card_file import parse_card
 from xbar.errors import InputError
+from xbar.units import parse
 from xbar_calibration.fit import Fit
 from xbar_calibration.observations import Observations
-from xbar_calibration.quantities import conductance_text, time_text, voltage_text
+from xbar_calibration.quantities import conductance_text, number, time_text, voltage_text
 
 ORDER = (
     "programming_error",
@@ -17,15 +18,19 @@ ORDER = (
     "cycle_variation",
     "relaxation",
     "drift",
+    "retention",
+    "temperature",
     "flicker_noise",
+    "random_telegraph_noise",
     "read_noise",
     "stuck_cells",
+    "endurance",
     "iv_nonlinearity",
     "pulse_response",
     "write",
 )
 """Blocks in the order of a card."""
-WITHOUT_RANGE = ("stuck_cells", "write")
+WITHOUT_RANGE = ("stuck_cells", "write", "temperature", "endurance")
 """Blocks that have no range of conductances."""
 
 
@@ -87,18 +92,37 @@ def _comments(fit: Fit) -> list[str]:
 
 
 def _block(fit: Fit, source: str, g_min: float, g_max: float) -> list[str]:
-    kind = fit.kind
+    kind, keys = _kind_and_keys(fit)
     closed = fit.law == "pulse_response" and kind not in ("table", "lookup")
     lines = [f"[{fit.law}]", f'kind = "{kind}"']
-    lines += [f"{key} = {toml_value(value)}" for key, value in fit.keys.items()]
+    lines += [f"{key} = {toml_value(value)}" for key, value in keys.items()]
     if fit.law not in WITHOUT_RANGE and not closed:
         low, high = fit.valid or (g_min, g_max)
         lines.append(f"valid = {toml_value([conductance_text(min(low, g_min)), conductance_text(max(high, g_max))])}")
     if fit.valid_time is not None:
         lines.append(f"valid_time = {toml_value([time_text(t) for t in fit.valid_time])}")
+    if fit.valid_temperature is not None:
+        lines.append(f"valid_temperature = {toml_value([f'{number(t):g} K' for t in fit.valid_temperature])}")
     if fit.valid_voltage is not None:
         lines.append(f"valid_voltage = {toml_value([voltage_text(v) for v in fit.valid_voltage])}")
     return [*lines, f"source = {toml_value(source)}"]
+
+
+def _kind_and_keys(fit: Fit) -> tuple[str, Mapping[str, Any]]:
+    """Return kind and keys of a block.
+
+    A polynomial of the programming error that is negative between zero and the data's first target is written in
+    powers of the conductance itself: that kind holds in its valid range alone.
+    """
+    if fit.law != "programming_error" or fit.kind != "polynomial":
+        return fit.kind, fit.keys
+    reference = parse(fit.keys["g_ref"], "S")
+    coefficients = [parse(text, "S") for text in fit.keys["coefficients"]]
+    x = [k / 1000 for k in range(1001)]
+    if min(sum(c * v**k for k, c in enumerate(coefficients)) for v in x) >= 0:
+        return fit.kind, fit.keys
+    powers = [number(c * 1e6 * (1e-6 / reference) ** k) for k, c in enumerate(coefficients)]
+    return "absolute_polynomial", {"unit": "uS", "coefficients": powers}
 
 
 def toml_value(value: Any) -> str:

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,30 +11,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xbar import toml_file
 from xbar.errors import FormatError, InputError
-from xbar.units import scale
+from xbar_calibration.column_units import UNITS, factor_of, in_head
 
 SCHEMA: Final = "xbar-columns/1"
-
-UNITS: Final = {
-    "time": ("s",),
-    "voltage": ("V",),
-    "current": ("A",),
-    "conductance": ("S", "ohm", "A"),
-    "target": ("S", "ohm"),
-    "array": ("",),
-    "row": ("",),
-    "col": ("",),
-    "cell": ("",),
-    "write": ("",),
-    "curve": ("",),
-    "compliance": ("A", ""),
-    "up": ("S", "ohm", "A", "1"),
-    "down": ("S", "ohm", "A", "1"),
-    "deviation": ("S",),
-}
-"""Quantities that a column may be, and the units that each may have; "" stands for a plain number, "1" for a state."""
-MANY: Final = ("up", "down")
-"""Quantities that several columns may be: each is a ramp."""
+MANY: Final = ("up", "down", "conductance", "current", "voltage", "time", "target", "temperature")
+"""Quantities that several columns may be: each is a ramp, or belongs to a cell."""
+OF_CELLS: Final = ("conductance", "current")
+"""Quantities of which several columns are cells of their own; the others of `MANY` may go along with them."""
+ALIASES: Final = {"cycle": "curve", "sweep": "curve", "wordline": "row", "bitline": "col", "resistance": "conductance"}
+"""Other words for a quantity."""
+BY_HEAD: Final = "?"
+"""Unit of a mapping that leaves it to the head of the column."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +32,13 @@ class Column:
     name: str
     """Head or number of the column, from 1; `*` stands for anything."""
     unit: str
-    """SI unit."""
+    """SI unit; `BY_HEAD` where the head of the column tells it."""
     factor: float
     """How many of it one unit of the file is."""
     file: str = ""
     """Name of the file it is in; empty for every file."""
+    offset: float = 0.0
+    """Added after that: degrees Celsius."""
 
 
 class MappingFile(BaseModel):
@@ -93,44 +82,73 @@ class Mapping:
 def parse_column(text: str) -> Column:
     """Return the mapping of "QUANTITY=COLUMN:UNIT" or "QUANTITY=FILE#COLUMN:UNIT".
 
-    Raises `InputError` for a quantity or unit that is not known; the message lists those that are.
+    Without a unit that of the column's head counts. Raises `InputError` for a quantity or unit that is not known; the
+    message lists those that are.
     """
     match = re.fullmatch(r"\s*([a-z]+)\s*=\s*(.+?)\s*(?::([^:]*))?\s*", text)
     if match is None:
         raise InputError(f"column {text!r} is not of the form QUANTITY=COLUMN:UNIT, for example current=I_mA:mA")
-    quantity, name, unit = match[1], match[2], (match[3] or "").strip()
+    quantity, name, unit = ALIASES.get(match[1], match[1]), match[2], (match[3] or "").strip()
     if quantity not in UNITS:
         raise InputError(f"column {text!r}: quantity {quantity!r} is not known; known are {', '.join(UNITS)}")
-    file, _, rest = name.rpartition("#")
-    for known in UNITS[quantity]:
-        if known in ("", "1"):
-            if unit in (known, ""):
-                return Column(quantity, rest, known, 1.0, file)
-            continue
-        try:
-            return Column(quantity, rest, known, scale(unit, known), file)
-        except InputError:
-            continue
-    wanted = " or ".join(repr(known or "none") for known in UNITS[quantity])
-    raise InputError(f"column {text!r}: unit {unit!r} is not known for {quantity}; it takes {wanted}, prefixes allowed")
+    file, _, rest = name.rpartition("#") if re.search(r"\.\w+#", name) else ("", "", name)
+    if not unit and UNITS[quantity] != ("",):
+        return Column(quantity, rest, BY_HEAD, 1.0, file)
+    found = factor_of(quantity, unit)
+    if found is not None:
+        return Column(quantity, rest, found[0], found[1], file, found[2])
+    raise InputError(f"column {text!r}: unit {unit!r} is not known for {quantity}; it takes {_wanted(quantity)}")
+
+
+def _wanted(quantity: str) -> str:
+    listed = " or ".join(repr(known or "none") for known in UNITS[quantity])
+    return f"{listed}, prefixes allowed" + (", or 'degC'" if quantity == "temperature" else "")
+
+
+def resolved(column: Column, head: str, path: Path) -> Column:
+    """Return a mapping with the unit that the head of its column names, where the mapping names none.
+
+    Raises `InputError` where neither does.
+    """
+    if column.unit != BY_HEAD:
+        return column
+    unit = in_head(head)[1]
+    found = factor_of(column.quantity, unit) if unit else None
+    if found is None:
+        # States, directions and flags are plain numbers where nothing else is said.
+        found = factor_of(column.quantity, "")
+    if found is None:
+        unknown = f"unit {unit!r} of its head is not known" if unit else "neither the flag nor its head names a unit"
+        raise InputError(
+            f"{path}: column {head!r} for {column.quantity}: {unknown}; write --column "
+            f"'{column.quantity}={column.name}:UNIT', UNIT {_wanted(column.quantity)}"
+        )
+    return replace(column, unit=found[0], factor=found[1], offset=found[2])
 
 
 def find(column: Column, heads: Sequence[str], path: Path) -> list[int]:
     """Return the numbers, from 0, of the columns of a table that a mapping means.
 
-    Raises `InputError` that lists the heads where there is none, or several for a quantity that is one column.
+    A head counts as it stands, by its number, without its unit and case, and by a pattern. Raises `InputError` that
+    lists the heads where there is none, or several for a quantity that is one column.
     """
     exact = [k for k, head in enumerate(heads) if head == column.name]
     if not exact and column.name.isdigit():
         place = int(column.name) - 1
         exact = [place] if 0 <= place < len(heads) else []
     if not exact:
+        wanted = column.name.casefold()
+        bare = [in_head(head)[0] for head in heads]
+        exact = [k for k, name in enumerate(bare) if name == column.name]
+        exact = exact or [k for k, name in enumerate(bare) if wanted in (name.casefold(), heads[k].casefold())]
+    if not exact:
         exact = [k for k, head in enumerate(heads) if fnmatch.fnmatchcase(head, column.name)]
     if not exact:
         shown = ", ".join(repr(head) for head in heads[:12])
         raise InputError(f"{path}: no column {column.name!r} for {column.quantity}; the table has {shown}")
-    if len(exact) > 1 and column.quantity not in MANY:
+    if len(exact) > 1 and not (column.quantity in MANY and "*" in column.name):
         raise InputError(
-            f"{path}: {len(exact)} columns are named {column.name!r}; {column.quantity} is one: give its number"
+            f"{path}: {len(exact)} columns are named {column.name!r}; {column.quantity} is one: give its number, "
+            f"{' or '.join(str(k + 1) for k in exact[:6])}"
         )
     return exact

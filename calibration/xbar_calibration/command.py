@@ -6,12 +6,16 @@ from pathlib import Path
 
 from xbar.devices.card_file import load_card
 from xbar.errors import FileError, InputError
-from xbar_calibration.calibrate import calibrate, silent
+from xbar_calibration.calibrate import calibrate
 from xbar_calibration.card_text import card_name, write_card
+from xbar_calibration.column_guess import guess
 from xbar_calibration.column_mapping import Mapping
+from xbar_calibration.column_units import UNITS
 from xbar_calibration.comparison import DRAWS, Comparison, compare, sample_of, sample_of_card
 from xbar_calibration.observations import Observations
+from xbar_calibration.read_table import read_table
 from xbar_calibration.report import Report
+from xbar_calibration.run import silent
 from xbar_calibration.settings import Settings
 from xbar_calibration.table_observations import table_observations
 from xbar_calibration.trace_observations import trace_observations
@@ -65,7 +69,22 @@ def load(
         raise InputError(f"{traces[0]} is a trace: give it alone, without --column or --mapping")
     if traces:
         return trace_observations(traces[0], array)
+    if not columns and mapping is None:
+        raise InputError(_unmapped(files))
     return table_observations(files, Mapping.of(columns, mapping), read_voltage, array)
+
+
+def _unmapped(files: Sequence[Path]) -> str:
+    """Return what to say where nothing maps the columns of tables: what these are, and flags to try."""
+    text = "a table needs to know its columns: give --column QUANTITY=COLUMN:UNIT for each"
+    for path in files:
+        table = read_table(path)
+        heads = ", ".join(repr(head) for head in table.heads[:12])
+        text += f"; {path.name} has {len(table.values)} rows of numbers from line {table.row(0)}, columns {heads}"
+        flags = guess(table.heads)
+        if flags:
+            text += f"; perhaps {' '.join(flags)}"
+    return text + f"; quantities are {', '.join(UNITS)}"
 
 
 def is_hdf5(path: Path) -> bool:

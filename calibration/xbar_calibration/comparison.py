@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy import stats
@@ -11,8 +11,11 @@ from xbar.devices.card import DeviceCard
 from xbar.errors import InputError
 from xbar_calibration.decay import histories
 from xbar_calibration.fit import Floats, Ints, Residuals
-from xbar_calibration.observations import Observations
+from xbar_calibration.observations import Observations, Visits
 from xbar_calibration.report import Shown
+
+if TYPE_CHECKING:
+    from xbar.array.cell_array import CellArray
 
 FEWEST: Final = 10
 """Values of a quantity that a comparison needs on each side."""
@@ -102,9 +105,10 @@ def sample_of(observed: Observations) -> Sample:
     """Return what a trace says of each law: error of writes, change with time, noise of readings."""
     found: dict[str, tuple[str, Floats]] = {}
     visits = observed.visits
-    noisy = (visits.count >= 2) & (visits.mean > 0)
+    ends = visits.where(_first_and_last(visits))
+    noisy = (ends.count >= 2) & (ends.mean > 0)
     if noisy.any():
-        relative = np.sqrt(visits.squares[noisy] / (visits.count[noisy] - 1)) / visits.mean[noisy]
+        relative = np.sqrt(ends.squares[noisy] / (ends.count[noisy] - 1)) / ends.mean[noisy]
         found["noise of a reading, relative"] = ("", relative)
     if not len(observed.writes.cell):
         found["conductance"] = ("S", visits.mean)
@@ -122,6 +126,16 @@ def sample_of(observed: Observations) -> Sample:
     return Sample(found, visits.cell, visits.mean, visits.mean)
 
 
+def _first_and_last(visits: Visits) -> Ints:
+    """Return the first and the last visit of each write, and all those that belong to none."""
+    written = np.flatnonzero((visits.write >= 0) & np.isfinite(visits.age))
+    order = written[np.lexsort((visits.age[written], visits.write[written]))]
+    change = np.flatnonzero(np.diff(visits.write[order]))
+    ends = order[np.r_[0, change + 1, change, len(order) - 1]] if len(order) else order
+    rest = np.flatnonzero(~((visits.write >= 0) & np.isfinite(visits.age)))
+    return np.asarray(np.unique(ends) if len(ends) else rest, np.int64)
+
+
 def sample_of_card(card: DeviceCard, observed: Observations, seed: int = 0) -> Sample:
     """Return what arrays of a card give that are written and read as the trace was: same targets, ages, repeats.
 
@@ -137,34 +151,47 @@ def sample_of_card(card: DeviceCard, observed: Observations, seed: int = 0) -> S
             f"{card.name!r}; a card is compared with written cells"
         )
     h = h.where(inside)
-    cells = CellArray(len(h), DRAWS, card, seed, 0)
-    cells.program(np.repeat(h.target[:, None], DRAWS, axis=1), 0.0)
     rng = np.random.default_rng(seed)
-    counts = np.isfinite(h.g).sum(1)
-    last = int(counts.max())
-    first_values = last_values = np.empty(0)
+    last = np.isfinite(h.g).sum(1) - 1
+    rows = np.arange(len(h))
+    # Writes that were read first and last at the same ages and as often are simulated together.
+    when = np.column_stack([h.age[:, 0], h.age[rows, last], h.count[:, 0], h.count[rows, last]])
+    key = np.column_stack([np.round(np.log(np.maximum(when[:, :2], 1e-9)), 1), when[:, 2:]])
+    _, group = np.unique(key, axis=0, return_inverse=True)
+    firsts, lasts = np.empty((len(h), DRAWS)), np.empty((len(h), DRAWS))
     noise = list[Floats]()
-    for k in {0, last - 1}:
-        age = float(np.nanmedian(h.age[:, k]))
-        g = cells.conductances(age, 1 + k)
-        sigma = cells.sigma(g)
-        repeats = int(np.nanmedian(h.count[:, k]))
-        spread = np.zeros_like(g) if sigma is None else sigma
-        seen = g[..., None] + spread[..., None] * rng.standard_normal((*g.shape, repeats))
-        mean = seen.mean(axis=-1)
-        if repeats >= 2:
-            good = mean > 0
-            noise.append((seen.std(axis=-1, ddof=1)[good] / mean[good]).ravel())
-        first_values = mean if k == 0 else first_values
-        last_values = mean if k == last - 1 else last_values
-    found: dict[str, tuple[str, Floats]] = {"error of a write": ("S", (first_values - h.target[:, None]).ravel())}
+    for k in range(int(group.max()) + 1):
+        mine = np.flatnonzero(group.ravel() == k)
+        cells = CellArray(len(mine), DRAWS, card, seed, k)
+        cells.program(np.repeat(h.target[mine, None], DRAWS, axis=1), 0.0)
+        own = np.median(when[mine], axis=0)
+        again = bool((last[mine] > 0).any())
+        firsts[mine] = lasts[mine] = _visit(cells, (own[0], int(own[2])), 1, rng, noise)
+        if again:
+            lasts[mine] = _visit(cells, (own[1], int(own[3])), 2, rng, noise)
+    found: dict[str, tuple[str, Floats]] = {"error of a write": ("S", (firsts - h.target[:, None]).ravel())}
     if noise:
         found["noise of a reading, relative"] = ("", np.concatenate(noise))
-    if last >= 2:
-        good = first_values > 0
-        found["last over first reading"] = ("", (last_values[good] / first_values[good]).ravel())
-    middle = np.median(first_values, axis=1)
-    return Sample(found, h.cell, middle, h.target)
+    good = (firsts > 0) & (last > 0)[:, None]
+    if good.any():
+        found["last over first reading"] = ("", lasts[good] / firsts[good])
+    return Sample(found, h.cell, np.median(firsts, axis=1), h.target)
+
+
+def _visit(
+    cells: "CellArray", how: tuple[float, int], event: int, rng: np.random.Generator, noise: list[Floats]
+) -> Floats:
+    """Return the means of a visit at an age [s] of so many readings; their relative scatter is added to `noise`."""
+    age, repeats = how
+    g = cells.conductances(age, event)
+    sigma = cells.sigma(g)
+    spread = np.zeros_like(g) if sigma is None else sigma
+    seen = g[..., None] + spread[..., None] * rng.standard_normal((*g.shape, repeats))
+    mean = np.asarray(seen.mean(axis=-1))
+    if repeats >= 2:
+        good = mean > 0
+        noise.append((seen.std(axis=-1, ddof=1)[good] / mean[good]).ravel())
+    return mean
 
 
 def compare(

@@ -90,6 +90,8 @@ class Fit:
     """Range of conductances in the data [S]."""
     valid_time: tuple[float, float] | None = None
     valid_voltage: tuple[float, float] | None = None
+    valid_temperature: tuple[float, float] | None = None
+    """[K]."""
     notes: tuple[str, ...] = ()
     model: Any = field(default=None, repr=False)
     """The law as an object that other fits use."""

@@ -15,7 +15,7 @@ LogLikelihood = Callable[[Floats], float]
 
 FAR: Final = 40.0
 """How far an end of an interval is looked for, in standard errors; an end beyond it is open."""
-WORST: Final = 1e300
+WORST: Final = 1e100
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from xbar_calibration.fit import (
     Residuals,
     held_out,
     ranked,
+    simplest,
 )
 from xbar_calibration.intervals import maximise, profile
 from xbar_calibration.observations import Curves
@@ -31,6 +32,10 @@ FEWEST: Final = 8
 FLOOR: Final = 1e-3
 """Currents below this share of a curve's largest count as much as it: there the instrument's noise rules."""
 HYSTERESIS: Final = 0.05
+ROUNDING: Final = 1e-8
+"""Relative residual that every current has."""
+FEWEST_CURVES: Final = 4
+"""Curves of which it can be told how their noise goes with the conductance."""
 MOST_CURVES: Final = 2000
 RESAMPLES: Final = 399
 
@@ -86,12 +91,15 @@ def fit_iv_law(curves: Curves, train: Bools, read_voltage: float) -> Outcome:
     for found in fits:
         rests[found.kind] = _rest(part, found)
         scores[found.kind] = _score(rests[found.kind], found.size)
-    best = min(fits, key=lambda found: scores[found.kind])
+    named = {found.kind: found for found in fits}
+    best = named[simplest(scores, {found.kind: found.size for found in fits})]
     if best.kind == "linear":
         return Refusal(LAW, f"curves are straight up to {span:g} V: no other law is better by AIC")
-    sigma = float(np.sqrt(np.nanmean(rests[best.kind] ** 2)))
     rest = _rest(table, best)
-    notes = [f"relative residual {100 * sigma:.3g} %"]
+    # Cells differ in their noise: each curve is measured by its own.
+    z = rest / np.sqrt(_variances(rest))[:, None]
+    middle = float(np.median(np.sqrt(_variances(rest[seen]))))
+    notes = [f"relative residual {100 * middle:.3g} %, the median of the curves"]
     loop = _hysteresis(table)
     if loop > HYSTERESIS:
         notes.append(f"currents of rising and falling voltages differ by {100 * loop:.3g} %: the law is their mean")
@@ -104,8 +112,8 @@ def fit_iv_law(curves: Curves, train: Bools, read_voltage: float) -> Outcome:
         best.keys,
         int(np.isfinite(rests[best.kind]).sum()),
         ranked(scores),
-        held_out((rest[~seen] / sigma).ravel()),
-        _shown(table, best, rest / sigma),
+        held_out(_by_conductance(table, rest, seen)[~seen].ravel()),
+        _shown(table, best, z),
         valid=_range(table, read_voltage),
         valid_voltage=(min(float(np.nanmin(table.voltage)), 0.0), max(float(np.nanmax(table.voltage)), 0.0)),
         notes=tuple(notes),
@@ -138,9 +146,31 @@ def _rest(table: Table, found: IvFit) -> Floats:
     return np.where(table.weight > 0, rest, np.nan)
 
 
+def _variances(rest: Floats) -> Floats:
+    """Return the variance of the residuals of each curve `(curves,)`, its own conductance taken off."""
+    count = np.isfinite(rest).sum(axis=1)
+    return np.asarray(np.maximum(np.nansum(rest**2, axis=1) / np.maximum(count - 1, 1), ROUNDING**2))
+
+
 def _score(rest: Floats, size: int) -> float:
-    n = int(np.isfinite(rest).sum())
-    return n * float(np.log(max(np.nansum(rest**2) / n, 1e-300))) + 2 * size
+    """Return Akaike's criterion where each curve has a noise of its own."""
+    count = np.isfinite(rest).sum(axis=1)
+    return float((count * np.log(_variances(rest))).sum()) + 2 * size
+
+
+def _by_conductance(table: Table, rest: Floats, seen: Bools) -> Floats:
+    """Return residuals in standard deviations as curves of that conductance have them that the fit saw: a power law.
+
+    Of one curve alone its own variance would be told too small or too large by what its points happen to be.
+    """
+    level = np.log(np.nanmedian(np.abs(table.current / np.where(table.voltage == 0, np.nan, table.voltage)), axis=1))
+    log = np.log(_variances(rest))
+    slope = np.ptp(level[seen]) > 0.3 and seen.sum() > FEWEST_CURVES
+    design = np.column_stack([np.ones_like(level), level * slope])
+    usual = design @ np.linalg.lstsq(design[seen], log[seen], rcond=None)[0]
+    # The logarithm of a variance of n values lies below that of the mean variance by about 1 / n.
+    usual += 1 / max(float(np.median(np.isfinite(rest).sum(axis=1))) - 1, 1.0)
+    return np.asarray(rest / np.exp(usual / 2)[:, None])
 
 
 def _own(table: Table, shape: Floats) -> Floats:
@@ -170,8 +200,7 @@ def _scaled(kind: str, part: Table) -> IvFit:
         rest = np.where(
             part.weight > 0, (part.current - _own(part, shape(float(p[0]), part.voltage))) * part.weight, np.nan
         )
-        n = int(np.isfinite(rest).sum())
-        return -0.5 * n * float(np.log(max(np.nansum(rest**2), 1e-300)))
+        return -0.5 * _score(rest, 0)
 
     start = float(np.log(span)) if kind == "sinh" else 0.1 / span**2
     peak = maximise(function, [start], [0.5 if kind == "sinh" else 0.3 / span**2])
@@ -198,6 +227,10 @@ def _columns(table: Table, columns: list[Floats]) -> Floats:
     )
 
 
+def _sum(coefficients: Floats, columns: list[Floats]) -> Floats:
+    return np.asarray(np.einsum("ci,icp->cp", coefficients, np.stack(columns)))
+
+
 def _polynomial(part: Table) -> IvFit | None:
     """Return g V + n2 V^2 + n3 V^3 with n2, n3 polynomials of log10 g."""
     size = np.abs(part.voltage)
@@ -208,8 +241,10 @@ def _polynomial(part: Table) -> IvFit | None:
     log = np.log10(found[good, 0])
     degree = 0 if np.ptp(log) < 0.1 else min(2, max(len(log) // 4, 0))
     parameters, rows = list[Parameter](), []
+    rest = (part.current - _sum(found, [part.voltage, part.voltage * size, part.voltage**3])) * part.weight
+    clear = 1 / (np.sqrt(_variances(np.where(part.weight > 0, rest, np.nan)[good])) * found[good, 0])
     for name, column in (("square", found[good, 1]), ("cube", found[good, 2])):
-        fitted, some = _trend(name, log, column, degree)
+        fitted, some = _trend(name, log, column, degree, clear)
         parameters += some
         rows.append([float(c) for c in fitted])
     law = PolynomialIv(tuple(rows[0]), tuple(rows[1]))
@@ -259,17 +294,22 @@ def _log_lines(table: Table) -> tuple[Floats, Floats]:
     return (sy - b * sx) / n, b
 
 
-def _trend(name: str, x: Floats, y: Floats, degree: int) -> tuple[Floats, list[Parameter]]:
+def _trend(
+    name: str, x: Floats, y: Floats, degree: int, weight: Floats | None = None
+) -> tuple[Floats, list[Parameter]]:
     """Return a polynomial trend, powers from 0 on, and its coefficients with bootstrap intervals over the curves."""
+    w = np.ones_like(x) if weight is None else weight / weight.mean()
 
-    def fit(a: Floats, b: Floats) -> Floats:
-        return np.asarray(np.polynomial.polynomial.polyfit(a, b, degree))
+    def fit(a: Floats, b: Floats, c: Floats) -> Floats:
+        # Not polyfit: a resample of few curves may leave a power open, for which it warns.
+        design = np.polynomial.polynomial.polyvander(a, degree) * c[:, None]
+        return np.asarray(np.linalg.lstsq(design, b * c, rcond=None)[0])
 
-    value = fit(x, y)
+    value = fit(x, y, w)
     if len(x) < degree + 3:
         return value, [Parameter(f"{name}{k}", float(v), -np.inf, np.inf) for k, v in enumerate(value)]
     found = stats.bootstrap(
-        (x, y), fit, paired=True, vectorized=False, n_resamples=RESAMPLES, confidence_level=LEVEL,
+        (x, y, w), fit, paired=True, vectorized=False, n_resamples=RESAMPLES, confidence_level=LEVEL,
         method="percentile", rng=np.random.default_rng(0),
     )  # fmt: skip
     low, high = found.confidence_interval

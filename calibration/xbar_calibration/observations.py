@@ -8,6 +8,7 @@ import numpy as np
 
 from xbar.errors import InputError
 from xbar_calibration.fit import Bools, Floats, Ints
+from xbar_calibration.reading_series import Series
 
 MOST_VISITS: Final = 3_000_000
 """Visits that are kept in memory (about 200 MB); of longer data a share of the cells is taken."""
@@ -81,6 +82,21 @@ class Ramps:
     """[s]."""
     devices: tuple[Ints, Ints] | None = None
     """Device of each train up and down, where the data tell."""
+    reading: float = float("nan")
+    """Noise of the mean of the readings after a pulse, in the unit of the values; NaN where each is one reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wear:
+    """Writes of cells that wear; one row a write, `(n,)` each, in the order of writing."""
+
+    cell: Ints
+    pulses: Floats
+    """That the cell had had before."""
+    needed: Floats
+    """Pulses that the write took, or any number that goes with them; NaN where it is not known."""
+    failed: Floats
+    """1 where the cell did not move any more, 0 where it did; NaN where that is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +109,9 @@ class Products:
     currents: Floats
     """`(vectors, cols)` [A]."""
     conductances: Floats
-    """`(rows, cols)` as read from the cells [S], NaN where they were not."""
+    """`(rows, cols)` as read from the cells before and after [S], NaN where they were not."""
+    errors: Floats
+    """Standard errors of these as conductances of the products `(rows, cols)` [S]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +140,13 @@ class Observations:
     """Duration of one reading, where the data tell [s]."""
     dropped: int = 0
     """Readings left out: in compliance, out of range, aborted, missing."""
+    series: Series | None = None
+    """Long series of readings of one cell, one by one."""
+    kelvin: Floats | None = None
+    """Temperature of each visit [K], where the data tell."""
+    wear: Wear | None = None
+    targets_known: bool = True
+    """Whether targets were asked of the cells; else they are what was read first."""
 
     def place(self, cell: int) -> str:
         """Return where a device is, for messages."""
@@ -213,5 +238,5 @@ def check_rising(time: Floats, group: Ints, row: Ints, what: str) -> None:
         listed = ", ".join(f"{row[k]} to {row[k + 1]} ({time[k]:g} s to {time[k + 1]:g} s)" for k in falls[:5])
         raise InputError(
             f"{what}: times fall from row {listed}{' and more' if len(falls) > 5 else ''}; "
-            "sort the rows by time, or correct the time column"
+            "sort the rows by time, correct the time column, or say what begins anew: --column cell=... or write=..."
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from xbar_calibration.attempt import attempt_both
 from xbar_calibration.decay import Decays, Histories, Variance, solve
-from xbar_calibration.drift import drifts
+from xbar_calibration.drift import FEWEST, drifts
 from xbar_calibration.fit import Bools, Fit, Floats, Outcome, Refusal
 from xbar_calibration.flicker_noise import fit_flicker_noise, octaves, visit_variance
 from xbar_calibration.relaxation import fit_relaxation, log_lines
@@ -17,6 +17,8 @@ from xbar_calibration.stuck_cells import groups
 
 LINES: Final = 0.9
 """Sum of squares about lines in ln t, over that about power laws, below which cells relax instead of drifting."""
+CLEAR: Final = 0.1
+"""Share of the card's range above which conductances tell power laws from lines."""
 
 
 def over_time(
@@ -86,12 +88,18 @@ def moves(
     usual = float(np.median(scale[count > 2])) if (count > 2).any() else 1.0
     there, mean, error = drifts(replace(rough, exponent_error=rough.exponent_error * usual))
     still = solve(h, lambda p, model: np.maximum(model, 1e-3 * g_max) ** 2 * 1e-4, None)
+    if not there and not np.isfinite(error):
+        return False, still, f"{len(h)} writes were read over time; {FEWEST} of different devices are needed"
     if not there:
         return False, still, f"no drift up to {span[1]:g} s: mean exponent {mean:.2g} ± {2 * error:.2g}"
     if white is not None:
-        noise = visit_variance(h, white, np.zeros_like, np.zeros_like(h.age))
-        tried = [solve(h, noise, t, (rough.programmed, rough.exponent)) for t in (t0 / 20, t0, 20 * t0)]
+        # Near zero lines may go below it, where no conductance can: there they win whatever the cells do.
+        high = rough.programmed > CLEAR * g_max
+        high = high if high.sum() >= FEWEST else np.ones_like(high)
+        part, start = h.where(high), (rough.programmed[high], rough.exponent[high])
+        noise = visit_variance(part, white, np.zeros_like, np.zeros_like(part.age))
+        tried = [solve(part, noise, t, start) for t in (t0 / 20, t0, 20 * t0)]
         power = min(float(np.nansum(found.residual**2)) for found in tried)
-        if log_lines(h, white).rest < LINES * power:
+        if log_lines(part, white).rest < LINES * power:
             return False, still, "lines in ln t fit better than a power law: see relaxation"
     return True, rough, ""

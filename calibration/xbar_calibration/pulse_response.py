@@ -4,15 +4,15 @@ from typing import Final
 
 import numpy as np
 
-from xbar_calibration.fit import Fit, Outcome, Refusal, Residuals, ranked, simplest
+from xbar_calibration.fit import Fit, Outcome, Refusal, simplest
 from xbar_calibration.observations import Ramps
-from xbar_calibration.pulse_devices import FEWEST as FEWEST_DEVICES
-from xbar_calibration.pulse_devices import DeviceTrains, by_device, fit_devices, spread_keys
-from xbar_calibration.pulse_form_fit import FormFit, fit_form, form_law, shape_keys
+from xbar_calibration.pulse_device_law import fit_population
+from xbar_calibration.pulse_devices import by_device
+from xbar_calibration.pulse_form_fit import fit_form, form_law
 from xbar_calibration.pulse_shapes import FORMS
 from xbar_calibration.pulse_table_fit import table_law, table_of, table_residuals
 from xbar_calibration.pulse_trains import LAW, Trains, ends_of, noise_share, seen_values, spread_of
-from xbar_calibration.quantities import number, time_text, voltage_text
+from xbar_calibration.quantities import time_text, voltage_text
 
 FEWEST: Final = 10
 """Steps of each direction that a fit needs."""
@@ -56,10 +56,12 @@ def fit_pulse_response(
     scores = {kind: count * float(np.log(max(fits[kind].variance, 1e-300))) + 2 * fits[kind].size for kind in clear}
     best = simplest(scores, {kind: len(fits[kind].form.names) for kind in clear})
     chosen = fits[best]
-    if ramps.devices is not None and bounds is None:
-        devices = by_device(ramps.up, ramps.down, *ramps.devices)
-        if len(devices) >= FEWEST_DEVICES:
-            return _device_fit(trains, fits, devices, scores)
+    if ramps.devices is not None:
+        devices = by_device(ramps.up, ramps.down, *ramps.devices, ramps.every)
+        if devices is not None:
+            likely = sorted(BY_DEVICE, key=lambda kind: fits[kind].variance)[:2]
+            forms = {str(kind): fits[kind] for kind in BY_DEVICE if kind in likely or kind == "soft_bounds"}
+            return fit_population(trains, devices, forms, (hold_out, seed), ramps.reading, bounds is not None)
     table = table_of(trains, mask, ramps.scale)
     if table is not None:
         rest = spread_of(table_residuals(trains, table), mask)
@@ -84,37 +86,3 @@ def write_conditions(ramps: Ramps) -> Fit | None:
     steps = int(np.isfinite(np.diff(ramps.up, axis=0)).sum() + np.isfinite(np.diff(ramps.down, axis=0)).sum())
     note = "the thresholds are not measured: half of the nominal voltages"
     return Fit("write", "threshold", (), keys, steps, notes=(note,))
-
-
-def _device_fit(
-    trains: Trains, fits: dict[str, FormFit], devices: list[DeviceTrains], scores: dict[str, float]
-) -> tuple[Fit, tuple[float, float]]:
-    """Return the response of many devices: the shape from all together, steps and bounds from each."""
-    ends = (trains.low, trains.high)
-    found = {}
-    for kind in BY_DEVICE:
-        pooled = fits[kind]
-        rows, rest, paths = fit_devices(pooled.form, (pooled.up, pooled.down), devices, ends, trains.every)
-        found[kind] = (float(np.sqrt(np.mean(np.concatenate(rest) ** 2))), rows, rest, paths)
-    kind = min(found, key=lambda name: found[name][0])
-    sigma, rows, rest, paths = found[kind]
-    keys, parameters, mean = spread_keys(rows)
-    half = (mean[1] - mean[0]) / 2
-    difference = [np.diff(r) for r in rest]
-    lag = float(np.mean(np.concatenate([d[1:] * d[:-1] for d in difference])))
-    reading = max(-lag, 0.0)
-    pulse = max(float(np.var(np.concatenate(difference))) - 2 * reading, 0.0) / trains.every
-    size = float(np.sqrt(np.mean(np.concatenate([np.diff(p) for p in paths]) ** 2))) / trains.every
-    step = float(keys["step"])
-    all_keys = {"step": step, "state_min": -1.0, "state_max": 1.0, **keys, **shape_keys(fits[kind].form, fits[kind])}
-    all_keys["step_noise"] = number(float(np.sqrt(pulse)) / max(size, 1e-300))
-    all_keys["write_noise"] = number(float(np.sqrt(reading)) / half / step)
-    place = np.concatenate([np.arange(len(r), dtype=np.float64) for r in rest])
-    z, fitted = np.concatenate(rest) / sigma, np.concatenate(paths)
-    names = ("pulse response, each device by itself", "reading in the train", "value after the pulse")
-    shown = Residuals(*names, place, fitted + z * sigma, fitted, z)
-    notes = (f"{len(devices)} devices one by one, residual {sigma:.4g} in the data's unit",)
-    fit = Fit(
-        LAW, kind, tuple(parameters), all_keys, len(z), ranked(scores), None, shown, notes=notes, model=fits[kind]
-    )
-    return fit, mean

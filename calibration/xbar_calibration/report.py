@@ -93,6 +93,7 @@ def _law(fit: Fit) -> dict[str, Any]:
         "valid": None if fit.valid is None else list(fit.valid),
         "valid_time": None if fit.valid_time is None else list(fit.valid_time),
         "valid_voltage": None if fit.valid_voltage is None else list(fit.valid_voltage),
+        "valid_temperature": None if fit.valid_temperature is None else list(fit.valid_temperature),
         "notes": list(fit.notes),
     }
 

@@ -14,8 +14,16 @@ from xbar_calibration.quantities import number
 LAW: Final = "stuck_cells"
 FAR: Final = 6.0
 """Standard deviations beyond which a cell is stuck: a normal error does that in 2 of 10^9 cells."""
+STILL: Final = 0.25
+"""Spreads within which a cell stands still from write to write,"""
+APART: Final = 4.5
+"""while its targets lie so many spreads apart: by chance one cell of 10 000 does that."""
+AT_END: Final = 0.15
+"""Share of the range within which such a cell lies at one end."""
 FEWEST: Final = 20
 """Cells that a share needs."""
+ONE_SIGMA: Final = (0.1587, 0.5, 0.8413)
+"""Quantiles of a normal distribution one standard deviation from its middle."""
 BINS: Final = 16
 """Groups of targets whose spread is measured by itself."""
 
@@ -34,8 +42,17 @@ class StuckMap:
 
     @property
     def stuck(self) -> Bools:
-        """Get which are stuck at either end."""
-        return self.off | self.on
+        """Get the writes that did not take, and all writes of cells of which most did not.
+
+        A stuck cell that was to be written near where it stands looks right, and would count as scatter.
+        """
+        cell, size = self.cell, int(self.cell.max(initial=-1)) + 1
+        found = self.off | self.on
+        for missed, noticed in ((self.off, self.seen_off), (self.on, self.seen_on)):
+            times = np.bincount(cell, missed, size)
+            bad = (times > 0) & (times > 0.5 * np.bincount(cell, noticed, size))
+            found = found | bad[cell]
+        return np.asarray(found)
 
 
 def groups(target: Floats) -> Ints:
@@ -48,13 +65,17 @@ def groups(target: Floats) -> Ints:
 
 
 def robust_spread(target: Floats, error: Floats) -> Floats:
-    """Return the standard deviation of errors around the median of their group of targets, outliers without weight."""
+    """Return the standard deviation of errors around the median of their group of targets, outliers without weight.
+
+    Targets near zero are cut off at zero: one side of their errors alone has the whole spread.
+    """
     inverse = groups(target)
     spread = np.empty_like(target)
     for group in np.unique(inverse):
         mine = inverse == group
-        middle = np.median(error[mine])
-        spread[mine] = 1.4826 * np.median(np.abs(error[mine] - middle))
+        low, middle, high = np.quantile(error[mine], ONE_SIGMA)
+        usual = 1.4826 * np.median(np.abs(error[mine] - middle))
+        spread[mine] = max(usual, high - middle, middle - low)
     return spread
 
 
@@ -80,7 +101,25 @@ def find_stuck(cell: Ints, target: Floats, first: Floats) -> StuckMap:
     middle = np.median(error / np.maximum(spread, floor)) * np.maximum(spread, floor) if len(target) else error
     lowest, highest = float(target.min(initial=np.inf)), float(target.max(initial=-np.inf))
     off, on = error - middle < -limit, error - middle > limit
+    still = _still(cell, target, first, np.maximum(spread, floor))
+    near = AT_END * (highest - lowest)
+    off, on = off | (still & (first < lowest + near)), on | (still & (first > highest - near))
     return StuckMap(cell, off, on, target - lowest > limit, highest - target > limit)
+
+
+def _still(cell: Ints, target: Floats, first: Floats, spread: Floats) -> Bools:
+    """Return the writes of cells that stood still while their targets differed."""
+    order = np.argsort(cell, kind="stable")
+    own, start = np.unique(cell[order], return_index=True)
+    if not len(own):
+        return np.zeros(0, np.bool_)
+
+    def span(values: Floats) -> Floats:
+        return np.asarray(np.maximum.reduceat(values[order], start) - np.minimum.reduceat(values[order], start))
+
+    usual = np.maximum.reduceat(spread[order], start)
+    still = (span(target) > APART * usual) & (span(first) < STILL * usual)
+    return np.asarray(still[np.searchsorted(own, cell)])
 
 
 def fit_stuck_cells(found: StuckMap) -> Outcome:

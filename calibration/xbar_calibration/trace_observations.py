@@ -23,6 +23,7 @@ from xbar_calibration.observations import (
     Writes,
     assign,
 )
+from xbar_calibration.reading_series import SeriesBuilder
 from xbar_calibration.trace_pulses import PulseEvents, pulse_events, ramps_of
 
 BAD: Final = int(
@@ -55,7 +56,8 @@ def trace_observations(path: Path, array: int | None = None) -> Observations:
         total = max((part.capabilities.arrays for part in header.drivers), default=1) * len(header.drivers)
         events = pulse_events(trace, array, shape)
         writes = _writes(trace, array, shape)
-        visits, curves, dropped, voltage = _readings(trace, array, shape, writes, events)
+        series = SeriesBuilder()
+        visits, curves, dropped, voltage = _readings(trace, array, shape, writes, events, series)
         products = _products(trace, array, shape, visits)
         started = str(trace.provenance.get("start_time", ""))
         seconds = min((part.capabilities.timings.read for part in header.drivers), default=math.nan)
@@ -77,6 +79,7 @@ def trace_observations(path: Path, array: int | None = None) -> Observations:
         notes=tuple(notes),
         seconds=seconds,
         dropped=dropped,
+        series=series.finish(),
     )
 
 
@@ -108,7 +111,12 @@ def _cell(part: Any, shape: tuple[int, int]) -> Ints:
 
 
 def _readings(
-    trace: Trace, array: int | None, shape: tuple[int, int], writes: Writes, events: PulseEvents
+    trace: Trace,
+    array: int | None,
+    shape: tuple[int, int],
+    writes: Writes,
+    events: PulseEvents,
+    series: SeriesBuilder,
 ) -> tuple[tuple[Visits, Floats], Curves | None, int, float]:
     reads = trace.reads(array=array)
     rows = len(reads)
@@ -137,7 +145,9 @@ def _readings(
             # One group for each operation and voltage; a voltage that changes within an operation begins a new visit.
             change = np.cumsum(np.r_[0, np.diff(applied[pick]) != 0])
             group = operation[pick] * 4096 + change % 4096
-            builder.add(group, cell[pick], time[pick], current[pick] / applied[pick])
+            taken = (group, cell[pick], time[pick], current[pick] / applied[pick])
+            builder.add(*taken)
+            series.add(*taken)
     if dropped == rows:
         raise InputError(f"all {rows} readings are in compliance, out of range or aborted (rows 0 to {rows - 1})")
     _, cell, time, mean, count, squares = builder.finish()
@@ -202,17 +212,27 @@ def _products(
     for number, parts in sorted(found.items()):
         wide = max(part[1].shape[1] for part in parts)
         parts = [part for part in parts if part[1].shape[1] == wide]
-        g = _nearest(visits, number, shape, when[number])
-        made.append(
-            Products(number, np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), g[:, :wide])
-        )
+        g, error = _nearest(visits, number, shape, when[number])
+        volts, currents = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        made.append(Products(number, volts, currents, g[:, :wide], error[:, :wide]))
     return tuple(made)
 
 
-def _nearest(visits: tuple[Visits, Floats], array: int, shape: tuple[int, int], time: float) -> Floats:
-    g = np.full(shape[0] * shape[1], np.nan)
+def _nearest(visits: tuple[Visits, Floats], array: int, shape: tuple[int, int], time: float) -> tuple[Floats, Floats]:
+    """Return the mean conductances of the two visits of each cell nearest in time, and their errors in products.
+
+    With the variance s^2 of a visit (1/f noise too) the mean of two has s^2 / 2, the cell in the product has s^2 of its
+    own, and the difference of the visits has 2 s^2.
+    """
+    cells = shape[0] * shape[1]
     table, times = visits
-    mine = np.flatnonzero(table.cell // (shape[0] * shape[1]) == array)
-    order = mine[np.argsort(-np.abs(times[mine] - time), kind="stable")]
-    g[table.cell[order] % (shape[0] * shape[1])] = table.mean[order]
-    return g.reshape(shape)
+    mine = np.flatnonzero(table.cell // cells == array)
+    order = mine[np.lexsort((np.abs(times[mine] - time), table.cell[mine]))]
+    own = table.cell[order] % cells
+    place, start, count = np.unique(own, return_index=True, return_counts=True)
+    first, second = order[start], order[start + np.minimum(count - 1, 1)]
+    g, error = np.full(cells, np.nan), np.full(cells, np.nan)
+    g[place] = (table.mean[first] + table.mean[second]) / 2
+    white = table.squares[first] / np.maximum(table.count[first] - 1, 1) / table.count[first]
+    error[place] = np.sqrt(np.where(count > 1, 0.75 * (table.mean[first] - table.mean[second]) ** 2, white))
+    return g.reshape(shape), error.reshape(shape)

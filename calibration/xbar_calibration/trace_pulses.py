@@ -13,6 +13,8 @@ from xbar_calibration.observations import Ramps, Visits
 SHORTEST: Final = 4
 """Readings of the shortest train that is used."""
 MOST_TRAINS: Final = 4096
+BEFORE: Final = 10.0
+"""How long before the first pulse readings still belong to the trains [s]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,19 +58,27 @@ def ramps_of(times: Floats, events: PulseEvents, visits: Visits) -> Ramps | None
     owners: dict[int, list[int]] = {1: [], -1: []}
     strong = {}
     for sign in (1, -1):
-        mine = events.voltage * sign > 0
-        if mine.any():
-            kinds = np.column_stack([events.voltage, events.width, events.count])[mine]
+        own = events.voltage * sign > 0
+        if own.any():
+            kinds = np.column_stack([events.voltage, events.width, events.count])[own]
             values, counts = np.unique(kinds, axis=0, return_counts=True)
             strong[sign] = values[counts.argmax()]
     every = {sign: int(kind[2]) for sign, kind in strong.items()}
     if not strong or len(set(every.values())) != 1:
         return None
-    for cell in np.unique(events.cell):
+    pulsed, pulses = _by_cell(events.cell)
+    read, seen = _by_cell(visits.cell)
+    noises = list[Floats]()
+    for cell, mine in zip(pulsed.tolist(), pulses, strict=True):
         if len(ups) + len(downs) >= MOST_TRAINS:
             break
-        mine, seen = events.cell == cell, visits.cell == cell
-        for values, sign in _trains(events, mine, times[seen], visits.mean[seen], strong):
+        at = np.searchsorted(read, cell)
+        if at == len(read) or read[at] != cell:
+            continue
+        here = seen[at][times[seen[at]] >= events.time[mine].min() - BEFORE]
+        many = here[visits.count[here] >= 2]
+        noises.append(visits.squares[many] / (visits.count[many] - 1) / visits.count[many])
+        for values, sign in _trains(events, mine, times[here], visits.mean[here], strong):
             (ups if sign > 0 else downs).append(values)
             owners[sign].append(int(cell))
     if not ups and not downs:
@@ -78,7 +88,16 @@ def ramps_of(times: Floats, events: PulseEvents, visits: Visits) -> Ramps | None
     every_pulse = next(iter(every.values()))
     devices = (np.array(owners[1], np.int64), np.array(owners[-1], np.int64))
     volts = (float(first[0]), float(second[0]))
-    return Ramps(_padded(ups), _padded(downs), 1.0, every_pulse, *volts, width, devices)
+    known = np.concatenate(noises)
+    reading = float(np.sqrt(known.mean())) if len(known) else np.nan
+    return Ramps(_padded(ups), _padded(downs), 1.0, every_pulse, *volts, width, devices, reading)
+
+
+def _by_cell(cell: Ints) -> tuple[Ints, list[Ints]]:
+    """Return the cells, and for each the rows that are its own."""
+    order = np.argsort(cell, kind="stable")
+    found, start = np.unique(cell[order], return_index=True)
+    return found, np.split(order, start[1:])
 
 
 def _trains(
@@ -86,9 +105,9 @@ def _trains(
 ) -> list[tuple[Floats, int]]:
     """Return (values, polarity) of the trains of one cell."""
     moment = np.r_[events.time[mine], times]
-    kind = np.r_[np.zeros(int(mine.sum())), np.ones(len(times))]
+    kind = np.r_[np.zeros(len(mine)), np.ones(len(times))]
     volts, width = np.r_[events.voltage[mine], np.zeros(len(times))], np.r_[events.width[mine], np.zeros(len(times))]
-    value = np.r_[np.zeros(int(mine.sum())), g]
+    value = np.r_[np.zeros(len(mine)), g]
     found, train, sign, pending = list[tuple[Floats, int]](), list[float](), 0, 0
     for k in np.argsort(moment, kind="stable"):
         if kind[k]:

@@ -18,7 +18,9 @@ FEWEST: Final = 8
 """Lines of each kind that an array needs."""
 LEAST: Final = 1e-3
 """False-alarm level of the test whether there is a loss along the lines."""
-MOST_ARRAYS: Final = 4
+MOST_PATTERNS: Final = 3
+"""Writes of whole arrays that the fit uses."""
+MOST_COMPUTED: Final = 64
 MOST_CELLS: Final = 128 * 128
 
 
@@ -27,40 +29,37 @@ def fit_wires(h: Histories, places: Ints, stuck: Bools) -> tuple[Outcome, Floats
 
     Cells are read alone, all other lines at 0 V. The model is the exact circuit (`xbar.circuit.operator`) of an array
     whose cells stand at their targets, each word line driven at its first cell and each bit line sensed at its last.
-    Maximum likelihood of the first readings, their spread about the targets free for each group of targets. Resistances
-    of sources and sensing are not told apart from the cells'.
+    Maximum likelihood of the first readings after each write of a whole array, their spread about the targets free for
+    each group of targets. Resistances of sources and sensing are not told apart from the cells'.
 
     Args:
-        h: visits by write; the first of each device is used.
+        h: visits by write.
         places: (array, row, col) of each device `(devices, 3)`.
         stuck: writes that did not take `(w,)`.
 
     """
-    arrays = _arrays(h, places)
-    if not arrays:
+    patterns = _patterns(h, places)
+    if not patterns:
         return Refusal(LAW, f"no array of {FEWEST} x {FEWEST} cells or more was written and read as a whole"), None
-    chosen = np.concatenate([cells.ravel() for cells in arrays])
+    used = _heaviest(h, patterns)
+    chosen = np.concatenate([cells.ravel() for cells in used])
     target, first, good = h.target[chosen], h.g[chosen, 0], ~stuck[chosen]
     group = groups(target)
     # A stuck cell loads its lines with what it is, not with what it should be.
-    loads = [np.where(stuck[cells], np.maximum(h.g[cells, 0], 0.0), h.target[cells]) for cells in arrays]
+    load = np.where(stuck, np.maximum(h.g[:, 0], 0.0), h.target)
 
     def shares(p: Floats) -> Floats:
-        parts = [WiredArray(Wires(float(p[0]), float(p[1]))).operator(load).share.ravel() for load in loads]
-        return np.concatenate(parts)
+        return np.concatenate([_share(p, load[cells]).ravel() for cells in used])
 
     function = _likelihood(shares, target, first, good, group)
-    start = 0.01 / float(np.mean([load.sum(axis=0).max() for load in loads]))
+    start = 0.01 / float(np.mean([load[cells].sum(axis=0).max() for cells in used]))
     peak = maximise(function, [start, start], [start, start])
     if stats.chi2.sf(2 * (peak.log_likelihood - function(np.zeros(2))), 2) > LEAST:
         return Refusal(LAW, "cells far along the lines lose no more than near ones: ideal wires"), None
-    left = np.ones(len(h))
-    left[chosen] = shares(peak.values)
+    left = _left(h, patterns, lambda cells: _share(peak.values, load[cells]))
     z = (first - target * left[chosen])[good]
     z = z / np.sqrt(np.bincount(group[good], z**2) / np.maximum(np.bincount(group[good]), 1))[group[good]]
-    distance = np.concatenate(
-        [np.add.outer(np.arange(c.shape[0])[::-1], np.arange(c.shape[1])).ravel() for c in arrays]
-    )
+    distance = np.concatenate([np.add.outer(np.arange(c.shape[0])[::-1], np.arange(c.shape[1])).ravel() for c in used])
     x, ratio = distance[good].astype(np.float64), first[good] / np.maximum(target[good], 1e-15)
     shown = Residuals("wires", "segments to source and sensing", "reading / target", x, ratio, left[chosen][good], z)
     fit = Fit(
@@ -75,20 +74,49 @@ def fit_wires(h: Histories, places: Ints, stuck: Bools) -> tuple[Outcome, Floats
     return fit, left
 
 
-def _arrays(h: Histories, places: Ints) -> list[Ints]:
-    """Return for each whole array the first write of each cell, `(rows, cols)`."""
-    _, write = np.unique(h.cell, return_index=True)
-    place = places[h.cell[write]]
-    found = []
-    for array in np.unique(place[:, 0])[:MOST_ARRAYS]:
-        mine = place[:, 0] == array
+def _share(p: Floats, load: Floats) -> Floats:
+    """Return what wires of these resistances leave of each cell `(rows, cols)`."""
+    return np.asarray(WiredArray(Wires(float(p[0]), float(p[1]))).operator(load).share)
+
+
+def _patterns(h: Histories, places: Ints) -> list[Ints]:
+    """Return the write of each cell `(rows, cols)`, for every array and every turn in which all of it was written."""
+    # Writes are ordered by cell and time.
+    _, start, count = np.unique(h.cell, return_index=True, return_counts=True)
+    turn = np.arange(len(h)) - np.repeat(start, count)
+    place, found = places[h.cell], list[Ints]()
+    for array in np.unique(place[:, 0]):
+        mine = np.flatnonzero(place[:, 0] == array)
         rows, cols = (int(place[mine, k].max()) + 1 for k in (1, 2))
-        if min(rows, cols) < FEWEST or rows * cols > MOST_CELLS or int(mine.sum()) != rows * cols:
+        if min(rows, cols) < FEWEST or rows * cols > MOST_CELLS:
             continue
-        table = np.empty((rows, cols), np.int64)
-        table[place[mine, 1], place[mine, 2]] = write[mine]
-        found.append(table)
+        for k in range(int(turn[mine].max()) + 1):
+            own = mine[turn[mine] == k]
+            if len(own) == rows * cols:
+                table = np.empty((rows, cols), np.int64)
+                table[place[own, 1], place[own, 2]] = own
+                found.append(table)
     return found
+
+
+def _heaviest(h: Histories, patterns: list[Ints]) -> list[Ints]:
+    """Return the patterns that load the lines most: they tell most of the wires."""
+    order = sorted(range(len(patterns)), key=lambda k: -float(h.target[patterns[k]].sum()))
+    return [patterns[k] for k in sorted(order[:MOST_PATTERNS])]
+
+
+def _left(h: Histories, patterns: list[Ints], share: Callable[[Ints], Floats]) -> Floats:
+    """Return what the wires leave of each write; of one that was no part of a whole array, what they leave on average.
+
+    Of many writes of an array the last patterns are computed, and the mean of these stands for the others.
+    """
+    left = np.full(len(h), np.nan)
+    for cells in patterns[-MOST_COMPUTED:]:
+        left[cells] = share(cells)
+    cell = h.cell
+    sums, seen = np.bincount(cell, np.nan_to_num(left)), np.bincount(cell, np.isfinite(left))
+    mean = np.where(seen > 0, sums / np.maximum(seen, 1), 1.0)
+    return np.where(np.isfinite(left), left, mean[cell])
 
 
 def _likelihood(

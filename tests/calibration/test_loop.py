@@ -145,6 +145,9 @@ def test_converters_by_column(measure: Measure, hidden: Callable[..., str]) -> N
     columns = found.columns
     assert columns is not None
     assert len(columns.gain) == 12
+    assert columns.unseen is not None
+    assert abs(columns.unseen.spread - 1) < 2 * (columns.unseen.high - 1)
+    assert any("gains of converters differ from 1 by no more" in note for note in found.notes)
     # The cells' own readings have an error of 0.4 % / 2, twelve of them in a column.
     assert (np.abs(columns.gain - 1) > columns.gain_error + 0.003).sum() <= 3
     assert (np.abs(columns.offset) > columns.offset_error).sum() <= 3

@@ -9,8 +9,8 @@ from xbar.errors import FormatError, InputError
 from xbar_calibration.column_mapping import Mapping, parse_column
 from xbar_calibration.compliance import plateaus
 from xbar_calibration.observations import Observations
+from xbar_calibration.read_table import read_table
 from xbar_calibration.table_observations import table_observations
-from xbar_calibration.text_table import read_table
 
 
 def table(folder: Path, text: str, *columns: str, name: str = "t.csv") -> Observations:
@@ -45,8 +45,8 @@ def test_rows_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     assert np.isnan(found.values[1:, 1]).all()
     assert found.row(0) == 2
     path.write_text("a,b\n1,2\n3,four\n", encoding="utf-8")
-    with pytest.raises(InputError, match="row 3: 'four'"):
-        read_table(path)
+    with pytest.raises(InputError, match="column 'b', row 3: 'four': no number"):
+        table_observations([path], Mapping.of(["conductance=b:uS"]))
 
 
 def test_npz_without_pickle(tmp_path: Path) -> None:

@@ -123,6 +123,13 @@ def test_bad_input(g: Any, v: Any, says: str) -> None:
         netlist(g, Wires(1.0, 1.0), v)
 
 
+def test_elements_that_do_not_depend_on_g_are_written_where_g_is_0() -> None:
+    """`solve` lets them conduct there, and the netlist is of the same array."""
+    text = netlist(np.array([[0.0, 1e-5]]), Wires(1.0, 1.0), np.array([0.1]), iv=Resistor(2e4))
+    assert text.count("20000.0") == 2
+    assert "Bd0_0 " in netlist(np.zeros((1, 1)), Wires(1.0, 1.0), np.array([0.1]), iv=Selector(1e-8, 0.05))
+
+
 def test_a_law_without_expression() -> None:
     with pytest.raises(Unsupported, match="no expression in SPICE"):
         netlist([[1e-5]], Wires(1.0, 1.0), [0.1], iv=Series(Series(Ohmic(), Resistor(1e3)), Resistor(1e3)))

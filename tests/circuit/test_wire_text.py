@@ -20,6 +20,7 @@ from xbar.errors import InputError, UnknownNameError, XbarError
         ("22nm-1t1r", (1.856, 5.569, 0, 0)),
         ("22nm-crosspoint, source=1 kohm", (0.928, 0.928, 1000, 0)),
         ("bit=3 ohm, 22nm-1t1r", (1.856, 3, 0, 0)),
+        ("22 nm-1T1R", (1.856, 5.569, 0, 0)),
     ],
 )
 def test_what_is_understood(text: str, ohm: tuple[float, ...]) -> None:
@@ -39,7 +40,8 @@ def test_what_is_understood(text: str, ohm: tuple[float, ...]) -> None:
         ("-1 ohm", "-1 ohm"),
         ("1e13 ohm", "1e13 ohm"),
         ("23nm-1t1r", "23nm-1t1r.*130nm-1t1r"),
-        ("22nm-finfet", "not"),
+        ("22nm-finfet", "technology '22nm-finfet' is not known; known are 130nm-1t1r"),
+        ("22 nm", "technology '22nm' is not known"),
     ],
 )
 def test_what_is_refused(text: str, word: str) -> None:

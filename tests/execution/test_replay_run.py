@@ -101,6 +101,18 @@ def test_a_trace_with_more_operations_is_refused(
         xbar.run_network(digits_map, digits["x"], bench=f"replay:{path}")
 
 
+def test_another_seed_is_refused(
+    digits_map: MappedNetwork, digits: dict[str, NDArray[Any]], recorded: tuple[Path, RunResult]
+) -> None:
+    """The recorded chip answers, whatever the seed: to ask for another is a mistake. The seed of the trace is none."""
+    address = f"replay:{recorded[0]}"
+    with pytest.raises(ReplayError, match="recorded with seed 6, asked for is 3; leave the seed out"):
+        xbar.run_network(digits_map, digits["x"], digits["y"], bench=address, seed=3)
+    assert xbar.run_network(digits_map, digits["x"], digits["y"], bench=address, seed=6).seed == 6
+    settings = xbar.RunSettings(bench=address)
+    assert xbar.repeat_network(digits_map, digits["x"], digits["y"], 1, settings=settings).chips[0].seed == 6
+
+
 def test_effects_cannot_be_chosen_on_replay(digits_map: MappedNetwork, recorded: tuple[Path, RunResult]) -> None:
     with pytest.raises(InputError, match="simulated bench"):
         xbar.run_network(digits_map, np.zeros((1, 64), np.float32), bench=f"replay:{recorded[0]}", only=("dac",))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from xbar.bench.operation import Operation
-from xbar.errors import FileError, InputError
+from xbar.errors import FileError, FormatError, InputError
 from xbar.trace.reader import open_trace
 from xbar.trace.recorder import TraceRecorder
 from xbar.trace.recovery import recover
@@ -88,6 +88,16 @@ def test_a_file_that_was_cut_off(make_trace: Make, product: Make, reading: Make,
     with open_trace(tmp_path / "copy.h5") as new:
         assert len(new) == done.operations
         assert new.complete
+
+
+def test_a_file_that_is_cut_off_early_is_named(make_trace: Make, reading: Make, tmp_path: Path) -> None:
+    """It is read through a file that answers zeros beyond its end; the message names the trace all the same."""
+    source = make_trace(*(reading(k) for k in range(4)))
+    source.write_bytes(source.read_bytes()[: 5 * 4096])
+    with pytest.raises((FileError, FormatError)) as told:
+        recover(source, tmp_path / "copy.h5")
+    assert source.name in str(told.value)
+    assert "object at" not in str(told.value)
 
 
 def test_rows_after_a_damaged_one_are_left_out(make_trace: Make, product: Make, reading: Make, tmp_path: Path) -> None:

@@ -251,6 +251,11 @@ def test_an_event_is_found(trace: Path) -> None:
     [
         ("reads", {"array": -1}, "from 0"),
         ("reads", {"cell": (1,)}, "word line and a bit line"),
+        ("reads", {"array": 0.5}, "from 0"),
+        ("reads", {"cell": 5}, "word line and a bit line"),
+        ("reads", {"cell": ("a", "b")}, "from 0"),
+        ("reads", {"time": 5.0}, "time 5.0 is not a start and an end"),
+        ("reads", {"time": ("a", None)}, "not a start and an end"),
         ("reads", {"time": (2.0, 1.0)}, "earlier time first"),
         ("reads", {"time": (float("nan"), 1.0)}, "earlier time first"),
         ("vectors", {"cell": (1, 1)}, "cannot be selected by cell"),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xbar.circuit.boundary import Boundary, SideArrays
-from xbar.circuit.cell_law import CellLaw
+from xbar.circuit.cell_law import CellLaw, Ohmic
 from xbar.circuit.network import Network, conductances, network, reached
 from xbar.circuit.real_numbers import real_numbers
 from xbar.circuit.spice_cell import CellElements, cell_elements
@@ -33,8 +33,8 @@ def netlist(
     `boundary` and `iv` are those of `effective_operator` and `solve`. Cell (i, j) joins node `w<i>_<j>` of its word
     line and `b<i>_<j>` of its bit line. Every connected end of a line is a voltage source: `Vs<i>` left, `Vr<i>`
     right, `Vt<j>` top, `Vo<j>` bottom; with the + side at the line, its current in ngspice is what leaves the line
-    there. Segments of 0 ohm are sources of 0 V, open cells and broken segments are left out, and so are nodes that no
-    source reaches: they stand at 0 V. The analysis is one `.op`.
+    there. Segments of 0 ohm are sources of 0 V; cells that conduct nothing and broken segments are left out, and so are
+    nodes that no source reaches: they stand at 0 V. The analysis is one `.op`.
 
     ngspice (39, and maybe others) keeps only 11 digits of the numbers inside a non-linear source, so that it finds
     currents of non-linear cells that are off by 1e-11 of their size; linear ones keep all digits.
@@ -47,13 +47,15 @@ def netlist(
     if inputs.shape != cells.shape[:1] or not np.isfinite(inputs).all():
         raise InputError(f"inputs have the shape {inputs.shape}; give {cells.shape[:1]} finite voltages, one vector")
     net = network((cells.shape[0], cells.shape[1]), wires, Boundary() if boundary is None else boundary)
-    found = reached(net, cells > 0)
+    law = Ohmic() if iv is None else iv
+    elements = cell_elements(law, cells)
+    # As `solve` has it: an element that does not depend on `g` conducts where `g` is 0, too.
+    conducts = np.asarray(law.evaluate(cells, np.zeros_like(cells))[1]) > 0
+    found = reached(net, conducts)
     alive = np.ones((2, *cells.shape), bool) if found is None else np.stack([found.word, found.bit])
-    elements = cell_elements(iv, cells)
     out = [f"* {' '.join(title.split())}", f".options {OPTIONS}", *_head(net, alive, elements)]
     out += [*_word_lines(net, alive[0], inputs), *_bit_lines(net, alive[1])]
-    conducts = (cells > 0) & alive[0] & alive[1]
-    for i, j in np.argwhere(conducts):
+    for i, j in np.argwhere(conducts & alive[0] & alive[1]):
         out += elements.lines(int(i), int(j))
     return "\n".join([*out, ".op", ".end", ""])
 

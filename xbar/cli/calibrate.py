@@ -19,7 +19,8 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--column",
-        help="What a column of a table is: QUANTITY=COLUMN:UNIT, such as current=I_mA:mA; once for each column.",
+        help="What a column of a table is: QUANTITY=COLUMN:UNIT, such as current=I_mA:mA; once for each column. "
+        "Without any, the columns and flags to try are listed.",
         show_default=False,
     ),
 ]
@@ -55,7 +56,9 @@ class Report(Protocol):
 
 
 def calibrate(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="A trace .h5, or tables (.csv, .tsv, .npz).")],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA...", help="A trace .h5, or tables (.csv, .tsv, .xlsx, .npz).")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Card to write (.toml).")],
     column: Columns = None,
     mapping: MappingFile = None,

@@ -152,9 +152,8 @@ def repeat_network(
                 check_new_path(trace, how.force)
     results = []
     for chip, trace in enumerate(traces):
-        one = replace(
-            how, seed=(how.seed or 0) + chip, trace=trace, error_samples=how.error_samples if chip == 0 else 0
-        )
+        seed = how.seed if chips == 1 else (how.seed or 0) + chip
+        one = replace(how, seed=seed, trace=trace, error_samples=how.error_samples if chip == 0 else 0)
         results.append(run_network(mapped, inputs, labels, settings=one, progress=progress))
     return RepeatResult(tuple(results))
 
@@ -233,6 +232,9 @@ def _seed(bench: Bench, how: RunSettings) -> int:
     own = bench.setting("seed")
     if own is None and isinstance(recorded, dict):
         own = recorded.get("seed")
+    replayed = str(how.bench).startswith("replay:")
+    if replayed and isinstance(own, int) and how.seed not in (None, own):
+        raise ReplayError(f"the trace was recorded with seed {own}, asked for is {how.seed}; leave the seed out")
     return own if isinstance(own, int) else how.seed or 0
 
 

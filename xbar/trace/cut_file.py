@@ -23,6 +23,10 @@ class PaddedFile(io.RawIOBase):
         super().__init__()
         self._file, self._length, self._position = file, length, 0
 
+    def __repr__(self) -> str:
+        """Return the path of the file: h5py takes it as the name, which messages then give."""
+        return os.fspath(self._file.name)
+
     def readable(self) -> bool:
         """Return True."""
         return True

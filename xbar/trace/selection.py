@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,10 @@ Rows = Callable[[int, int], NDArray[Any]]
 """Gives rows of the operations table that may be believed, from a number on, at most so many; none at the end."""
 
 
+def _moment(value: Any) -> bool:
+    return value is None or isinstance(value, Real)
+
+
 @dataclass(frozen=True)
 class Filters:
     """Which rows are wanted; None where all are. Raises `InputError` for what cannot be meant."""
@@ -43,14 +48,14 @@ class Filters:
     event: int | None = None
 
     def __post_init__(self) -> None:
-        numbers = [self.array, self.event, *(self.cell or ())]
-        if self.cell is not None and len(self.cell) != 2:
+        if self.cell is not None and (np.ndim(self.cell) != 1 or len(self.cell) != 2):
             raise InputError(f"cell {self.cell!r} is not a word line and a bit line, such as (3, 0)")
-        if any(number is not None and number < 0 for number in numbers):
+        numbers = [self.array, self.event, *(() if self.cell is None else self.cell)]
+        if any(number is not None and not (isinstance(number, Integral) and number >= 0) for number in numbers):
             raise InputError(f"array, cell and event are counted from 0; given are {numbers}")
         if self.time is None:
             return
-        if len(self.time) != 2:
+        if not isinstance(self.time, tuple | list) or len(self.time) != 2 or not all(map(_moment, self.time)):
             raise InputError(f"time {self.time!r} is not a start and an end [s], such as (0.0, 60.0)")
         start, end = self.window
         if not start <= end:

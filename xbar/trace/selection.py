@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +32,9 @@ Rows = Callable[[int, int], NDArray[Any]]
 """Gives rows of the operations table that may be believed, from a number on, at most so many; none at the end."""
 
 
-def _moment(value: Any) -> bool:
-    return value is None or isinstance(value, Real)
+def _is_window(value: Any) -> bool:
+    pair = isinstance(value, tuple | list) and len(value) == 2
+    return pair and all(one is None or isinstance(one, Real) for one in value)
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class Filters:
         if self.cell is not None and (np.ndim(self.cell) != 1 or len(self.cell) != 2):
             raise InputError(f"cell {self.cell!r} is not a word line and a bit line, such as (3, 0)")
         numbers = [self.array, self.event, *(() if self.cell is None else self.cell)]
-        if any(number is not None and not (isinstance(number, Integral) and number >= 0) for number in numbers):
+        if any(number is not None and not (isinstance(number, int | np.integer) and number >= 0) for number in numbers):
             raise InputError(f"array, cell and event are counted from 0; given are {numbers}")
         if self.time is None:
             return
-        if not isinstance(self.time, tuple | list) or len(self.time) != 2 or not all(map(_moment, self.time)):
+        if not _is_window(self.time):
             raise InputError(f"time {self.time!r} is not a start and an end [s], such as (0.0, 60.0)")
         start, end = self.window
         if not start <= end:

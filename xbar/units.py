@@ -31,6 +31,9 @@ TIMES = {
 LONGEST = 100
 """Characters of the longest quantity that is read; the pattern takes time with the cube of its length."""
 
+_NUMBER = re.compile(r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+\s*$")
+"""A number alone, whose exponent would pass for a unit."""
+
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\s\d.+-][^\s]*)\s*$")
 
 
@@ -47,6 +50,8 @@ def scale(text: str, unit: str) -> float:
             return TIMES[singular]
     # OMEGA, and the OHM SIGN of older keyboards.
     name = text.replace("\N{GREEK CAPITAL LETTER OMEGA}", "ohm").replace("\N{OHM SIGN}", "ohm")
+    if unit == "ohm":
+        name = name.removesuffix("s").replace("Ohm", "ohm")
     if name.endswith(unit) and name[: len(name) - len(unit)] in PREFIXES:
         # A decimal string, not a power: 10.0**-6 is not the float nearest to 1e-06 on every C library.
         return float(f"1e{PREFIXES[name[: len(name) - len(unit)]]}")
@@ -65,7 +70,7 @@ def parse(text: str | float, unit: str) -> float:
         raise InputError(f"value {text!r} has no unit; write it as text with its unit, for example '{text} {unit}'")
     if len(str(text)) > LONGEST:
         raise InputError(f"{str(text)[:20]!r}... is no quantity: more than {LONGEST} characters")
-    match = _QUANTITY.match(str(text))
+    match = None if _NUMBER.match(str(text)) else _QUANTITY.match(str(text))
     if match is None:
         if re.fullmatch(r"\s*[+-]?0+(\.0*)?\s*", str(text)):
             return 0.0

@@ -15,12 +15,16 @@ from xbar_calibration.fit import Bools, Fit, Outcome, Refusal
 from xbar_calibration.iv_law import fit_iv_law
 from xbar_calibration.observations import Curves, Observations, Ramps
 from xbar_calibration.pulse_response import fit_pulse_response, write_conditions
+from xbar_calibration.pulse_trains import oriented
 from xbar_calibration.read_noise import fit_read_noise
 from xbar_calibration.run import Run, silent
 from xbar_calibration.settings import Settings
+from xbar_calibration.switching_curves import branches
 from xbar_calibration.telegraph_noise import fit_telegraph_noise
 from xbar_calibration.written_cells import fit_written
 
+MOST_CONDUCTIVE: Final = 10.0
+"""Conductance of a cell [S] above which units are wrong."""
 FEWEST_DEVICES: Final = 8
 """Devices of which some are held out."""
 
@@ -82,6 +86,11 @@ def calibrate(
     Raises `InputError` where nothing can be fitted at all, or the cells do not follow their targets.
 
     """
+    cut = None if observed.curves is None else branches(observed.curves)
+    if cut is not None and cut.switching:
+        observed = replace(observed, curves=cut.curves)
+    if observed.ramps is not None:
+        observed = replace(observed, ramps=oriented(observed.ramps))
     run = Run(observed, settings or Settings(), tell=tell)
     g_min, g_max, read_voltage = _ranges(observed, run.settings)
     train = held_in(len(observed.places), run.settings)
@@ -95,7 +104,11 @@ def calibrate(
     if observed.curves is not None:
         tell("iv_nonlinearity")
         curves = observed.curves
-        run.keep(attempt("iv_nonlinearity", lambda: fit_iv_law(curves, train, read_voltage)))
+        law = attempt("iv_nonlinearity", lambda: fit_iv_law(curves, train, read_voltage))
+        if isinstance(law, Refusal) and cut is not None and cut.note:
+            law = replace(law, reason=f"{law.reason}; {cut.note}")
+        run.keep(law)
+    switching = () if cut is None or not cut.switching else (cut.note,)
     if observed.ramps is not None:
         g_min, g_max = _pulses(run, observed.ramps, (g_min, g_max))
     wear = observed.wear or (None if observed.ramps is None else wear_of_ramps(observed.ramps))
@@ -106,7 +119,8 @@ def calibrate(
         reasons = "; ".join(f"{o.law}: {o.reason}" for o in run.outcomes if isinstance(o, Refusal))
         raise InputError(f"{', '.join(observed.names)}: no law can be fitted ({reasons})")
     columns, why = fit_converter_columns(observed.products)
-    notes = (*observed.notes, *((f"converters by column: {why}",) if observed.products and columns is None else ()))
+    notes = (*observed.notes, *switching)
+    notes = (*notes, *((f"converters by column: {why}",) if observed.products and columns is None else ()))
     notes = (*notes, *(() if columns is None else columns.notes()))
     return Calibration(observed, g_min, g_max, read_voltage, tuple(run.outcomes), notes, columns)
 
@@ -175,6 +189,16 @@ def _ranges(observed: Observations, settings: Settings) -> tuple[float, float, f
         high = float(np.nanmax(both)) if high is None else high
     if low is None and high is not None:
         low = 0.0
+    if high is not None and high > MOST_CONDUCTIVE:
+        raise InputError(
+            f"the largest conductance is {show(high, 'S')}, more than {show(MOST_CONDUCTIVE, 'S')}: no cell conducts "
+            "so well; correct the units of the columns"
+        )
+    if observed.ramps is not None and not np.isfinite(observed.ramps.scale) and (low is None or high is None):
+        raise InputError(
+            "values after pulses have no unit: give the conductances that the card is to have, for example "
+            "--g-min '1 uS' --g-max '100 uS'"
+        )
     if low is None or high is None or not 0 <= low < high:
         found = "unknown" if low is None or high is None else f"{show(low, 'S')} to {show(high, 'S')}"
         sign = "conductances are negative: check the signs of currents and voltages; " if (high or 0) < 0 else ""

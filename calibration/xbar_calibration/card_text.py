@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xbar.devices.card_file import parse_card
-from xbar.errors import InputError
+from xbar.errors import FormatError, InputError
 from xbar.units import parse
-from xbar_calibration.fit import Fit
+from xbar_calibration.fit import Fit, Refusal
 from xbar_calibration.observations import Observations
 from xbar_calibration.quantities import conductance_text, number, time_text, voltage_text
 
 ORDER = (
+    "levels",
     "programming_error",
     "device_variation",
     "cycle_variation",
@@ -30,7 +31,7 @@ ORDER = (
     "write",
 )
 """Blocks in the order of a card."""
-WITHOUT_RANGE = ("stuck_cells", "write", "temperature", "endurance")
+WITHOUT_RANGE = ("levels", "stuck_cells", "write", "temperature", "endurance")
 """Blocks that have no range of conductances."""
 
 
@@ -70,10 +71,35 @@ def write_card(
     by_law = {fit.law: fit for fit in fits if fit.keys}
     for law in ORDER:
         if law in by_law:
-            lines += ["", *_comments(by_law[law]), *_block(by_law[law], source, g_min, g_max)]
+            try:
+                lines += ["", *_comments(by_law[law]), *_block(by_law[law], source, g_min, g_max)]
+            except InputError as error:
+                raise FormatError(f"calibrated card {name!r}: 1 error\n  {law}: {error}") from error
     text = "\n".join(lines) + "\n"
     parse_card(text, f"calibrated card {name!r}")
     return text
+
+
+def writable_card(
+    name: str, observed: Observations, fits: Sequence[Fit], g_min: float, g_max: float, read_voltage: float
+) -> tuple[str, list[Refusal]]:
+    """Return the text of a card, and the laws whose numbers no card can have: they are left out; see `write_card`.
+
+    Raises `FormatError` where what does not fit is no block of a law.
+    """
+    refused = list[Refusal]()
+    while True:
+        kept = [fit for fit in fits if fit.law not in {refusal.law for refusal in refused}]
+        try:
+            return write_card(name, observed, kept, g_min, g_max, read_voltage), refused
+        except FormatError as error:
+            wrong = dict(re.findall(r"^\s*(\w+)((?:\.\w+)*: .*)$", str(error), re.MULTILINE))
+            found = [fit.law for fit in kept if fit.law in wrong]
+            if not found:
+                raise
+            refused += [
+                Refusal(law, f"a card cannot have what was fitted: {wrong[law].lstrip('.: ')}") for law in found
+            ]
 
 
 def source_text(observed: Observations) -> str:

@@ -14,9 +14,9 @@ from xbar.errors import FormatError, InputError
 from xbar_calibration.column_units import UNITS, factor_of, in_head
 
 SCHEMA: Final = "xbar-columns/1"
-MANY: Final = ("up", "down", "conductance", "current", "voltage", "time", "target", "temperature")
+MANY: Final = ("up", "down", "conductance", "state_value", "current", "voltage", "time", "target", "temperature")
 """Quantities that several columns may be: each is a ramp, or belongs to a cell."""
-OF_CELLS: Final = ("conductance", "current")
+OF_CELLS: Final = ("conductance", "current", "state_value")
 """Quantities of which several columns are cells of their own; the others of `MANY` may go along with them."""
 ALIASES: Final = {"cycle": "curve", "sweep": "curve", "wordline": "row", "bitline": "col", "resistance": "conductance"}
 """Other words for a quantity."""

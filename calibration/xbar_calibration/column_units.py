@@ -13,7 +13,7 @@ UNITS: Final = {
     "time": ("s",),
     "voltage": ("V",),
     "current": ("A",),
-    "conductance": ("S", "ohm", "A"),
+    "conductance": ("S", "ohm", "A", "1"),
     "target": ("S", "ohm"),
     "temperature": ("K",),
     "array": ("",),
@@ -31,7 +31,8 @@ UNITS: Final = {
     "down": ("S", "ohm", "A", "1"),
     "deviation": ("S",),
 }
-"""Quantities that a column may be, and the units that each may have; "" stands for a plain number, "1" for a state."""
+"""Quantities that a column may be, and the units that each may have; "" stands for a plain number, "1" for a state,
+such as a normalised conductance."""
 _WORDS: Final = {
     "volt": "V",
     "volts": "V",
@@ -79,7 +80,8 @@ def factor_of(quantity: str, unit: str) -> tuple[str, float, float] | None:
         return "K", 1.0, CELSIUS
     for known in UNITS[quantity]:
         if known in ("", "1"):
-            if text in (known, ""):
+            # A conductance without a unit may have lost it: that it has none must be said.
+            if text == known or (text == "" and quantity != "conductance"):
                 return known, 1.0, 0.0
             continue
         try:

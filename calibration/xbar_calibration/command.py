@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Named
+from dataclasses import replace
 from pathlib import Path
 
 from xbar.devices.card_file import load_card
 from xbar.errors import FileError, InputError
 from xbar_calibration.calibrate import calibrate
-from xbar_calibration.card_text import card_name, write_card
+from xbar_calibration.card_text import card_name, writable_card
 from xbar_calibration.column_guess import guess
 from xbar_calibration.column_mapping import Mapping
 from xbar_calibration.column_units import UNITS
@@ -47,7 +48,14 @@ def calibrate_files(
     chosen = Settings(**(settings or {}))  # type: ignore[arg-type]  # Settings checks its fields
     observed = load(files, columns, mapping, chosen.read_voltage, array)
     found = calibrate(observed, chosen, tell)
-    text = write_card(card_name(name), observed, found.fits, found.g_min, found.g_max, found.read_voltage)
+    text, refused = writable_card(card_name(name), observed, found.fits, found.g_min, found.g_max, found.read_voltage)
+    if refused:
+        laws = {refusal.law for refusal in refused}
+        kept = (*(outcome for outcome in found.outcomes if outcome.law not in laws), *refused)
+        found = replace(found, outcomes=kept)
+        if not found.fits:
+            reasons = "; ".join(f"{refusal.law}: {refusal.reason}" for refusal in refused)
+            raise InputError(f"{', '.join(observed.names)}: no law can be fitted ({reasons})")
     return Report(found, text)
 
 

@@ -126,7 +126,8 @@ def held_out(standardised: Floats) -> HeldOut | None:
     if len(z) < 10:
         return None
     spread = float(z.std())
-    excess = max(float(stats.kurtosis(z)), 0.0)
+    # Not scipy's kurtosis, which warns of values that are all but the same.
+    excess = max(float(np.mean((z - z.mean()) ** 4)) / max(spread**4, 1e-300) - 3.0, 0.0)
     error = float(np.sqrt((2.0 + excess) / (4.0 * len(z))))
     reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
     return HeldOut(len(z), spread, 1 - reach, 1 + reach)

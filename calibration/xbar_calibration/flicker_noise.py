@@ -9,7 +9,7 @@ from scipy import stats
 from xbar.units import show
 from xbar_calibration.decay import Decays, Histories, Variance, solve
 from xbar_calibration.fit import Bools, Fit, Floats, Outcome, Parameter, Refusal, Residuals, held_out
-from xbar_calibration.intervals import maximise, profile
+from xbar_calibration.intervals import LogLikelihood, Peak, maximise, profile
 from xbar_calibration.quantities import number, time_text
 
 LAW: Final = "flicker_noise"
@@ -17,6 +17,10 @@ FEWEST: Final = 3
 """Visits of one write that tell its scatter from its drift."""
 NOISIEST: Final = 0.2
 """Relative noise of a visit above which a cell is left out: there readings are cut off at zero."""
+ROUNDING: Final = 1e-9
+"""Relative noise that is none."""
+EDGE: Final = 0.1
+"""ln(t0 / t_read) below which t0 lies at its least."""
 LEAST: Final = 0.01
 """False-alarm level of the test whether there is noise beyond the white one."""
 
@@ -91,11 +95,25 @@ def fit_flicker_noise(
     # The amplitude lies on the edge of what is possible where there is none: half of chi^2 with two degrees.
     if stats.chi2.sf(2 * (peak.log_likelihood - none), 2) > LEAST and white is not None:
         return Refusal(LAW, "visits of a cell scatter by no more than its white noise"), None
-    found = profile(function, peak, names, units)
+    if peak.values[0] < np.log(ROUNDING):
+        return Refusal(LAW, "visits of a cell differ by no more than the rounding of numbers"), None
+    found = _intervals(function, peak, (names, units), free, t_read)
     logs = {"coefficient", "t0"}
     parameters = tuple(p.exponential() if p.name in logs else p for p in found)
     fitted_t0 = float(np.exp(peak.values[2])) if free else None
     return _fit(h, enough, train, white, parameters, (fitted_t0 or start_t0, moving), t_read, g_max), fitted_t0
+
+
+def _intervals(
+    function: LogLikelihood, peak: Peak, labels: tuple[list[str], list[str]], free: bool, t_read: float
+) -> tuple[Parameter, ...]:
+    """Return the parameters with their intervals; a t0 as short as a reading is not told, but for an upper end."""
+    names, units = labels
+    if not free or peak.values[2] > np.log(t_read) + EDGE:
+        return profile(function, peak, names, units)
+    edge = Peak(peak.values[:2], peak.log_likelihood, peak.scale[:2])
+    found = profile(lambda p: function(np.r_[p, peak.values[2]]), edge, names[:2], units[:2])
+    return (*found, Parameter(names[2], float(peak.values[2]), -np.inf, np.inf, units[2]))
 
 
 def _guess(part: Histories, white: Variance | None, t0: float | None, t0_law: float, t_read: float) -> Floats:
@@ -131,7 +149,8 @@ def _likelihood(
     state: dict[str, Decays] = {}
 
     def function(p: Floats) -> float:
-        if not (abs(p[0]) < 80 and abs(p[1]) < 6 and (not free or abs(p[2]) < 25)):
+        # The law of a card holds from the duration of a reading on.
+        if not (abs(p[0]) < 80 and abs(p[1]) < 6 and (not free or np.log(t_read) + 1e-3 < p[2] < 25)):
             return -np.inf
         own = float(np.exp(p[2])) if free else t0
         roots = octaves(part.age, 20.0 if own is None else own, t_read)

@@ -37,6 +37,9 @@ ROUNDING: Final = 1e-8
 FEWEST_CURVES: Final = 4
 """Curves of which it can be told how their noise goes with the conductance."""
 MOST_CURVES: Final = 2000
+CURVED: Final = 20.0
+"""Difference of AIC above which straight curves are no explanation: forms of several numbers follow the noise of few
+curves, whose scores are no exact likelihoods."""
 RESAMPLES: Final = 399
 
 
@@ -93,8 +96,8 @@ def fit_iv_law(curves: Curves, train: Bools, read_voltage: float) -> Outcome:
         scores[found.kind] = _score(rests[found.kind], found.size)
     named = {found.kind: found for found in fits}
     best = named[simplest(scores, {found.kind: found.size for found in fits})]
-    if best.kind == "linear":
-        return Refusal(LAW, f"curves are straight up to {span:g} V: no other law is better by AIC")
+    if scores["linear"] - scores[best.kind] < CURVED:
+        return Refusal(LAW, f"curves are straight up to {span:g} V: no other law is clearly better by AIC")
     rest = _rest(table, best)
     # Cells differ in their noise: each curve is measured by its own.
     z = rest / np.sqrt(_variances(rest))[:, None]

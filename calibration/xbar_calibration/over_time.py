@@ -17,6 +17,8 @@ from xbar_calibration.stuck_cells import groups
 
 LINES: Final = 0.9
 """Sum of squares about lines in ln t, over that about power laws, below which cells relax instead of drifting."""
+NO_BEGIN: Final = 1e-3
+"""t0 in ages of the first visit below which a power law is a line in ln t."""
 CLEAR: Final = 0.1
 """Share of the card's range above which conductances tell power laws from lines."""
 
@@ -51,11 +53,22 @@ def over_time(
         outcomes.append(outcome)
         if at_write is not None:
             outcomes.append(Refusal("flicker_noise", "not told from relaxation"))
-            return replace(rough, programmed=np.maximum(at_write, 0.0)), quiet, None, outcomes
+            value, error = at_write
+            error = np.where(error > 0, error, rough.programmed_error)
+            return replace(rough, programmed=np.maximum(value, 0.0), programmed_error=error), quiet, None, outcomes
     tell("flicker_noise")
     fit_t0 = moving and settings.t0 is None and h.age.shape[1] >= 4
     law = (start if moving else np.inf, fit_t0)
     outcome, t0 = attempt_both("flicker_noise", lambda: fit_flicker_noise(h, seen, white, law, t_read, g_max))
+    if fit_t0 and t0 is not None and t0 < NO_BEGIN * span[0] and white is not None:
+        # A power law that began long before the first reading is a line in ln t.
+        relaxed, at_write = attempt_both("relaxation", lambda: fit_relaxation(h, seen, white))
+        if at_write is not None:
+            outcomes.append(Refusal("drift", "no beginning of a power law: lines in ln t, see relaxation"))
+            outcomes += [relaxed, Refusal("flicker_noise", "not told from relaxation")]
+            value, error = at_write
+            error = np.where(error > 0, error, rough.programmed_error)
+            return replace(rough, programmed=np.maximum(value, 0.0), programmed_error=error), quiet, None, outcomes
     outcomes.append(outcome)
     t0 = t0 or start
     amplitude = outcome.model if isinstance(outcome, Fit) else np.zeros_like
@@ -86,7 +99,9 @@ def moves(
     count = np.isfinite(h.g).sum(1)
     scale = np.sqrt(np.nansum(rough.residual**2, axis=1) / np.maximum(count - 2, 1))
     usual = float(np.median(scale[count > 2])) if (count > 2).any() else 1.0
-    there, mean, error = drifts(replace(rough, exponent_error=rough.exponent_error * usual))
+    known = np.isfinite(rough.exponent_error)
+    own = np.where(known, np.where(known, rough.exponent_error, 0.0) * usual, np.inf)
+    there, mean, error = drifts(replace(rough, exponent_error=own))
     still = solve(h, lambda p, model: np.maximum(model, 1e-3 * g_max) ** 2 * 1e-4, None)
     if not there and not np.isfinite(error):
         return False, still, f"{len(h)} writes were read over time; {FEWEST} of different devices are needed"

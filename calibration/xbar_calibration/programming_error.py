@@ -71,6 +71,8 @@ def log_density(y: Floats, error: Floats, target: Floats, sigma: Floats) -> Floa
     A cell at zero has the probability of all that is cut off there.
     """
     total = np.sqrt(sigma**2 + error**2)
+    # A law of no spread at zero gives cells no density there, not none that is a number.
+    total = np.maximum(total, 1e-150)
     inside = (target * error**2 + y * sigma**2) / total**2
     own = np.maximum(sigma * error / total, 1e-300)
     density = -0.5 * ((y - target) / total) ** 2 - np.log(total) - LOG_ROOT + log_ndtr(inside / own)
@@ -113,10 +115,11 @@ def fit_programming_error(
         return _table_fit(table[0], target, programmed, error, train, g_max, ranked(scores))
     form, peak = known[kind], peaks[kind]
     units = ["S"] * len(form.names)
-    parameters = tuple(
-        type(p)(p.name, p.value * g_max, p.low * g_max, p.high * g_max, p.unit)
-        for p in profile(_likelihood(form, x, y, v), peak, form.names, units)
-    )
+    found = profile(_likelihood(form, x, y, v), peak, form.names, units)
+    if not np.isfinite([(p.low, p.high) for p in found]).all():
+        # A sigma that comes near zero somewhere is a kink, at which a gradient leads astray.
+        found = profile(_likelihood(form, x, y, v), peak, form.names, units, rough=True)
+    parameters = tuple(Parameter(p.name, p.value * g_max, p.low * g_max, p.high * g_max, p.unit) for p in found)
     sigma = form.sigma(peak.values, target / g_max) * g_max
     z = _standardised(target, programmed, error, sigma)
     return Fit(

@@ -11,6 +11,8 @@ CONSTANT, LINEAR, POWER = 0, 1, 2
 """Shapes of the steps."""
 ROOT: float = math.sqrt(2.0)
 DENSITY: float = 1 / math.sqrt(2 * math.pi)
+MOST_STEPS = 12
+"""Steps between two readings that are followed one by one."""
 
 
 @numba.njit(cache=True)
@@ -65,12 +67,14 @@ def filtered(
         noise: of steps, of readings, and 1 where that of steps is additive.
         values: states as read `(points, trains)`; a train begins at its first reading.
         trains: readings, polarity and device of each train `(trains, 3)`.
-        every: pulses between two readings.
+        every: pulses between two readings; of many, a few together are one step of as many times the size.
         z: `(points, trains)`.
         fitted: `(points, trains)`.
 
     """
     found = np.zeros(len(devices))
+    parts = min(every, MOST_STEPS)
+    share = every / parts
     r = noise[1] ** 2 + 1e-10
     for k in range(values.shape[1]):
         length, sign, own = trains[k]
@@ -81,12 +85,12 @@ def filtered(
         hard = noise[2] > 0 or shape == CONSTANT or (shape == LINEAR and gamma < 1)
         m, p = min(max(values[0, k], low), high), r
         for i in range(1, length):
-            for _ in range(every):
+            for _ in range(parts):
                 step, slope = _step(shape, gamma, size, m, low, high, sign)
                 loud = size if noise[2] > 0 else step
-                change = 1 + sign * slope
-                p = change * change * p + (noise[0] * loud) ** 2 + 1e-12
-                m += sign * step
+                change = 1 + sign * slope * share
+                p = change * change * p + (noise[0] * loud) ** 2 * share + 1e-12
+                m += sign * step * share
                 if hard:
                     m, p = _censored(m, p, bound, sign)
                 elif sign * (m - bound) > 0:

@@ -11,7 +11,7 @@ from xbar_calibration.pulse_devices import by_device
 from xbar_calibration.pulse_form_fit import fit_form, form_law
 from xbar_calibration.pulse_shapes import FORMS
 from xbar_calibration.pulse_table_fit import table_law, table_of, table_residuals
-from xbar_calibration.pulse_trains import LAW, Trains, ends_of, noise_share, seen_values, spread_of
+from xbar_calibration.pulse_trains import LAW, Trains, ends_of, noise_share, seen_values, spread_of, wrong_way
 from xbar_calibration.quantities import time_text, voltage_text
 
 FEWEST: Final = 10
@@ -46,6 +46,9 @@ def fit_pulse_response(
         return Refusal(LAW, f"{names} were measured; {FEWEST} of each are needed: give rising and falling trains"), ends
     if not ends[0] < ends[1]:
         return Refusal(LAW, "the trains do not move: no step can be told"), ends
+    wrong = wrong_way(ramps)
+    if wrong:
+        return Refusal(LAW, wrong), ends
     trains = Trains(ramps.up, ramps.down, ramps.every, *(bounds or ends), noisy=noise_share(ramps) > NOISY)
     mask = seen_values(trains, hold_out, seed)
     fits = {form.kind: fit_form(form, trains, mask, fixed=bounds is not None) for form in FORMS}
@@ -61,7 +64,10 @@ def fit_pulse_response(
         if devices is not None:
             likely = sorted(BY_DEVICE, key=lambda kind: fits[kind].variance)[:2]
             forms = {str(kind): fits[kind] for kind in BY_DEVICE if kind in likely or kind == "soft_bounds"}
-            return fit_population(trains, devices, forms, (hold_out, seed), ramps.reading, bounds is not None)
+            law, card = fit_population(trains, devices, forms, (hold_out, seed), ramps.reading, bounds is not None)
+            if abs(law.keys["up_down"]) < 1:
+                return law, card
+            # Steps that differ more than the card's forms can: a table of all devices, or no law.
     table = table_of(trains, mask, ramps.scale)
     if table is not None:
         rest = spread_of(table_residuals(trains, table), mask)

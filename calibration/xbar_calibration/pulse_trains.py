@@ -1,6 +1,6 @@
 """Trains of pulses: their ends, how much of their scatter is noise of readings, what a fit may see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,9 @@ from xbar_calibration.fit import Bools, Floats
 from xbar_calibration.observations import Ramps
 
 LAW: Final = "pulse_response"
+EXCHANGED: Final = "rising trains fall and falling ones rise: exchange up and down, or the signs of the pulses"
+CLEAR: Final = 3.0
+"""Standard errors by which the end of trains must differ from their beginning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,43 @@ def noise_share(ramps: Ramps) -> float:
     reading = max(float(np.concatenate(products).mean()), 0.0)
     pulse = max(float(np.concatenate(variances).mean()) / 2 - 3 * reading, 0.0)
     return 2 * reading / max(pulse + 2 * reading, 1e-300)
+
+
+def oriented(ramps: Ramps) -> Ramps:
+    """Return ramps of which those up rise: where the voltages of a trace tell pulses apart, SET may be negative."""
+    known = np.isfinite(ramps.set_voltage) and np.isfinite(ramps.reset_voltage)
+    if not known or wrong_way(ramps) != EXCHANGED:
+        return ramps
+    devices = None if ramps.devices is None else ramps.devices[::-1]
+    up, down = ramps.reset_voltage, ramps.set_voltage
+    return replace(ramps, up=ramps.down, down=ramps.up, devices=devices, set_voltage=up, reset_voltage=down)
+
+
+def wrong_way(ramps: Ramps) -> str:
+    """Return why trains tell no steps: pulses do not move the state, or move it the other way; empty where they do.
+
+    Compared are the means of the first and the last tenth of the trains, their error from differences of neighbours.
+    """
+    moved = {}
+    for sign, ramp in ((1, ramps.up), (-1, ramps.down)):
+        changes, squares, short = list[float](), [np.zeros(0)], 1
+        for values in ramp.T:
+            good = values[np.isfinite(values)]
+            if len(good) >= 2:
+                short = max(len(good) // 10, 1)
+                changes.append(sign * float(good[-short:].mean() - good[:short].mean()))
+                squares.append(np.diff(good, n=2) ** 2)
+        # Differences of differences of values that scatter independently have six times their variance.
+        curved = np.concatenate(squares)
+        noise = float(np.sqrt(curved.mean() / 6)) if len(curved) else 0.0
+        error = noise * float(np.sqrt(2 / (short * max(len(changes), 1))))
+        moved[sign] = (float(np.mean(changes)), error) if changes else (0.0, 0.0)
+    if all(change < -CLEAR * error for change, error in moved.values()):
+        return EXCHANGED
+    still = [sign for sign, (change, error) in moved.items() if change <= CLEAR * error]
+    names = {1: "rising trains do not rise", -1: "falling trains do not fall"}
+    said = [f"{names[s]} (by {moved[s][0]:.3g}, with an error of {moved[s][1]:.3g})" for s in still]
+    return " and ".join(said) + ": pulses do not move the state beyond its noise" if said else ""
 
 
 def seen_values(trains: Trains, hold_out: float, seed: int) -> dict[int, Bools]:

@@ -17,6 +17,10 @@ FEWEST: Final = 20
 LAW: Final = "read_noise"
 
 
+ROUNDING: Final = 1e-12
+"""Relative difference of readings that is no noise."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A form of the noise; its parameters are logarithms, so that every number is allowed."""
@@ -60,7 +64,9 @@ def fit_read_noise(observed: Observations, train: Bools, g_max: float) -> Outcom
     if observed.deviations is not None:
         return _deviations(observed.deviations)
     visits = observed.visits
-    pick = (visits.count >= 2) & (visits.squares > 0) & (visits.mean > 1e-4 * g_max)
+    # Readings that differ by the rounding of a number alone do not scatter.
+    least = visits.count * (ROUNDING * visits.mean) ** 2
+    pick = (visits.count >= 2) & (visits.squares > least) & (visits.mean > 1e-4 * g_max)
     if int(pick.sum()) < FEWEST:
         repeated = int((visits.count >= 2).sum())
         return Refusal(

@@ -1,15 +1,15 @@
 """Relaxation: cells of one target spread and shift with the logarithm of the time since the write."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from scipy import stats
 
 from xbar_calibration.decay import Histories, Variance
-from xbar_calibration.fit import Bools, Fit, Floats, Outcome, Refusal, Residuals, held_out
-from xbar_calibration.intervals import maximise, profile
+from xbar_calibration.fit import Bools, Fit, Floats, Outcome, Parameter, Refusal, Residuals, held_out
+from xbar_calibration.intervals import LogLikelihood, Peak, maximise, profile
 from xbar_calibration.quantities import conductance_text
 
 LAW: Final = "relaxation"
@@ -49,8 +49,8 @@ def log_lines(h: Histories, white: Variance) -> LogLines:
     return LogLines(value, slope, sxx / safe, s / safe, -sx / safe, rest)
 
 
-def fit_relaxation(h: Histories, train: Bools, white: Variance) -> tuple[Outcome, Floats | None]:
-    """Return the law, and the conductance at the write as far as it can be told `(w,)` [S].
+def fit_relaxation(h: Histories, train: Bools, white: Variance) -> tuple[Outcome, tuple[Floats, Floats] | None]:
+    """Return the law, and the conductance at the write as far as it can be told, with its error `(w,)` [S].
 
     shift = mean_slope ln t, sigma = spread_slope ln t + spread: a cell's line in ln t has the slope mean_slope +
     spread_slope N and, at 1 s, the value P + spread N with the same N. Their joint distribution tells all numbers.
@@ -73,8 +73,7 @@ def fit_relaxation(h: Histories, train: Bools, white: Variance) -> tuple[Outcome
     still = maximise(lambda p: function(np.r_[0.0, 0.0, 0.0, p]), [wide], [0.3 * wide])
     if stats.chi2.sf(2 * (peak.log_likelihood - still.log_likelihood), 3) > LEAST:
         return Refusal(LAW, "cells neither shift nor spread with time"), None
-    names = ["mean_slope", "spread_slope", "spread", "programming_error"]
-    parameters = profile(function, peak, names, ["S"] * 4)
+    peak, parameters = _intervals(function, peak)
     shift, spread_slope, spread, sigma = (float(v) for v in peak.values)
     total = np.sqrt(spread_slope**2 + vs)
     z = (lines.slope - shift) / total
@@ -112,13 +111,37 @@ def fit_relaxation(h: Histories, train: Bools, white: Variance) -> tuple[Outcome
         notes=(f"programming error beside it {sigma * 1e6:.4g} uS, of all targets",),
         model=sigma,
     )
-    return fit, np.where(good, lines.value - spread * n, lines.value)
+    # Of writes that were read once, the law tells how far their reading may have moved since.
+    age = np.log(np.maximum(np.where(h.age[:, 0] > 0, h.age[:, 0], first), first))
+    moved = np.hypot(spread_slope * age + spread, np.sqrt(white(np.maximum(h.g[:, 0], 0.0))))
+    told = good & np.isfinite(lines.value)
+    at_write = np.where(told, lines.value - spread * n, h.g[:, 0] - shift * age)
+    return fit, (at_write, np.where(told, 0.0, moved))
+
+
+def _intervals(function: LogLikelihood, peak: Peak) -> tuple[Peak, tuple[Parameter, ...]]:
+    """Return the peak and the parameters with their intervals; a spread at 1 s that would be negative is zero."""
+    names, units = ["mean_slope", "spread_slope", "spread", "programming_error"], ["S"] * 4
+    found = profile(function, peak, names, units)
+    if peak.values[2] >= 0:
+        return peak, tuple(replace(p, low=max(p.low, 0.0)) if p.name == "spread" else p for p in found)
+    rest = [0, 1, 3]
+
+    def without(p: Floats) -> float:
+        return function(np.r_[p[:2], 0.0, p[2]])
+
+    edge = maximise(without, [float(v) for v in peak.values[rest]], [float(v) for v in peak.scale[rest]])
+    others = profile(without, edge, [names[k] for k in rest], ["S"] * 3)
+    none = Parameter(names[2], 0.0, 0.0, max(found[2].high, 0.0), "S")
+    values = np.r_[edge.values[:2], 0.0, edge.values[2]]
+    return Peak(values, edge.log_likelihood, peak.scale), (*others[:2], none, others[2])
 
 
 def _likelihood(slope: Floats, error: Floats, vs: Floats, vv: Floats, cov: Floats) -> Callable[[Floats], float]:
     def function(p: Floats) -> float:
         shift, a, b, sigma = p
-        if a < 0 or b < 0 or sigma <= 0:
+        # A negative spread at 1 s is no law, but where the likelihood is as smooth as elsewhere.
+        if a < 0 or sigma <= 0:
             return -np.inf
         ss, ee, se = vs + a * a, vv + b * b + sigma * sigma, cov + a * b
         determinant = ss * ee - se * se

@@ -7,9 +7,9 @@ import numpy as np
 
 from xbar.errors import InputError
 from xbar.units import show
-from xbar_calibration.fit import Bools, Fit, Floats, Ints, Outcome, Refusal
+from xbar_calibration.fit import Bools, Fit, Floats, Ints, Outcome, Parameter, Refusal
 from xbar_calibration.intervals import proportion
-from xbar_calibration.quantities import number
+from xbar_calibration.quantities import conductance_text, number
 
 LAW: Final = "stuck_cells"
 FAR: Final = 6.0
@@ -24,6 +24,12 @@ FEWEST: Final = 20
 """Cells that a share needs."""
 ONE_SIGMA: Final = (0.1587, 0.5, 0.8413)
 """Quantiles of a normal distribution one standard deviation from its middle."""
+OUTER: Final = 0.9332
+"""Quantile one and a half standard deviations above it."""
+MOST_LEVELS: Final = 8
+"""States of a device that has few."""
+APART_LEVELS: Final = 2.0
+"""Gap between states, in widths of the widest group of readings."""
 BINS: Final = 16
 """Groups of targets whose spread is measured by itself."""
 
@@ -75,6 +81,9 @@ def robust_spread(target: Floats, error: Floats) -> Floats:
         mine = inverse == group
         low, middle, high = np.quantile(error[mine], ONE_SIGMA)
         usual = 1.4826 * np.median(np.abs(error[mine] - middle))
+        if low == middle:
+            # Most lie where they are cut off: of few on one side the outer ones tell more.
+            high = max(high, middle + (np.quantile(error[mine], OUTER) - middle) / 1.5)
         spread[mine] = max(usual, high - middle, middle - low)
     return spread
 
@@ -120,6 +129,32 @@ def _still(cell: Ints, target: Floats, first: Floats, spread: Floats) -> Bools:
     usual = np.maximum.reduceat(spread[order], start)
     still = (span(target) > APART * usual) & (span(first) < STILL * usual)
     return np.asarray(still[np.searchsorted(own, cell)])
+
+
+def few_levels(target: Floats, first: Floats) -> Fit | None:
+    """Return the levels of cells that have a few states only, such as two; None where they follow their targets.
+
+    Told where readings lie in a few groups, far apart for their widths, and several targets end in each.
+    """
+    value, ends = np.sort(first[np.isfinite(first)]), np.unique(target)
+    if len(value) < FEWEST:
+        return None
+    gaps = np.diff(value)
+    for count in range(2, MOST_LEVELS + 1):
+        if len(ends) < 2 * count:
+            break
+        cuts = np.sort(np.argsort(-gaps)[: count - 1])
+        parts = np.split(value, cuts + 1)
+        wide = max(float(np.ptp(part)) for part in parts)
+        if min(map(len, parts)) >= max(0.05 * len(value), 5) and gaps[cuts].min() > APART_LEVELS * wide:
+            own = []
+            for k, part in enumerate(parts):
+                middle, reach = float(part.mean()), 1.96 * float(part.std()) / float(np.sqrt(len(part)))
+                own.append(Parameter(f"level {k + 1}", middle, middle - reach, middle + reach, "S"))
+            note = f"cells take {count} levels whatever their target is: a write ends at the nearest"
+            keys = {"conductances": [conductance_text(p.value) for p in own]}
+            return Fit("levels", "list", tuple(own), keys, len(value), notes=(note,))
+    return None
 
 
 def fit_stuck_cells(found: StuckMap) -> Outcome:

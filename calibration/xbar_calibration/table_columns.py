@@ -104,7 +104,9 @@ def _values(table: TextTable, column: Column, place: int) -> tuple[str, Floats]:
     values = table.values[:, place] * column.factor + column.offset
     if column.unit == "ohm":
         values = siemens(values)
-    return ("current" if column.quantity == "conductance" and column.unit == "A" else column.quantity), values
+    if column.quantity == "conductance":
+        return {"A": "current", "1": "state_value"}.get(column.unit, "conductance"), values
+    return column.quantity, values
 
 
 def clock_times(table: TextTable, place: int) -> Floats | None:

@@ -61,8 +61,14 @@ def _rows(columns: TableColumns, origin: tuple[tuple[str, ...], str, str], volta
     if wear is not None and "conductance" not in columns and "current" not in columns:
         return replace(empty, wear=wear)
     if "pulse" in columns:
-        g, _ = conductances(columns, voltage)
-        return replace(empty, ramps=ramps_in_rows(columns, cell, g), wear=wear)
+        plain = "state_value" in columns
+        g = columns["state_value"] if plain else conductances(columns, voltage)[0]
+        return replace(empty, ramps=ramps_in_rows(columns, cell, g, np.nan if plain else 1.0), wear=wear)
+    if "state_value" in columns:
+        raise InputError(
+            f"{columns.table.path}: conductances without a unit are for values after pulses (--column pulse=...) "
+            "alone; give their unit, such as uS"
+        )
     alone = "voltage" not in columns and np.isfinite(voltage)
     if "curve" in columns and ("conductance" in columns or ("current" in columns and alone)):
         # Cycles of cells that were written again and again, not sweeps.

@@ -63,12 +63,12 @@ def _joined(blocks: Sequence[Floats]) -> Floats:
     return np.concatenate(filled, axis=1) if filled else np.zeros((0, 0))
 
 
-def ramps_in_rows(columns: TableColumns, cell: Ints, g: Floats) -> Ramps:
+def ramps_in_rows(columns: TableColumns, cell: Ints, g: Floats, scale: float = 1.0) -> Ramps:
     """Return the trains of a table with a row for each pulse: its voltage or direction, or its number, and the value.
 
     A train ends where the sign of the pulses changes, their number does not rise, or the cell or curve changes. Where
     numbers alone are given the values tell the direction, and where a train turns. The value before a train is that of
-    the row above, if that is of the same cell.
+    the row above, if that is of the same cell. `g` are the values, `scale` how many siemens one is; NaN for states.
 
     Raises `InputError` where no train has readings enough.
     """
@@ -99,7 +99,7 @@ def ramps_in_rows(columns: TableColumns, cell: Ints, g: Floats) -> Ramps:
     if set(np.abs(pulse[pulse != 0]).tolist()) == {1.0}:
         volts = [np.nan, np.nan]
     devices = (owners[1], owners[-1]) if len(np.unique(cell)) > 1 else None
-    return Ramps(blocks[1], blocks[-1], 1.0, 1, volts[0], volts[1], devices=devices)
+    return Ramps(blocks[1], blocks[-1], scale, 1, volts[0], volts[1], devices=devices)
 
 
 def _turned(values: Floats) -> list[Floats]:

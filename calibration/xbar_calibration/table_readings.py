@@ -13,6 +13,8 @@ from xbar_calibration.table_columns import TableColumns
 
 BURST: Final = 8
 """Neighbouring readings of a long series that count as one visit: what is slower is no white noise."""
+CLOCK: Final = 1e7
+"""Times [s], all of them above, that are no ages of cells."""
 LIVES: Final = 3
 """Times of a cell that make its readings a history, where no target is given."""
 MEDIANS: Final = "no column tells targets: the median of all writes of a column stands for what was asked"
@@ -68,6 +70,8 @@ def readings(
     told = "target" in columns
     columns, known, even = _with_targets(columns, cell, g)
     time = columns.get("time")
+    if "target" in columns and "time" in columns:
+        _check_ages(columns, ~even)
     writes, age, write = _writes(columns, cell, time)
     life = columns.get("write")
     order = np.lexsort((np.arange(len(g)), time, life, write, cell))
@@ -121,6 +125,25 @@ def _check_times(columns: TableColumns, cell: Ints) -> None:
     group = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
     lines = np.array([columns.line(k) for k in order.tolist()], np.int64)
     check_rising(columns["time"][order], group[order], lines, str(columns.table.path))
+
+
+def _check_ages(columns: TableColumns, counts: Bools) -> None:
+    """Raise `InputError` that names the rows whose times cannot count from the write of their target."""
+    time, path = columns["time"], columns.table.path
+    rows = np.flatnonzero(counts & (time < 0))
+    if len(rows):
+        listed = ", ".join(f"row {columns.line(int(k))} ({time[k]:g} s)" for k in rows[:5])
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        raise InputError(
+            f"{path}: times are below zero: {listed}{more}; times count from the write of the row's target"
+        )
+    used = time[counts]
+    if len(used) and used.min() > CLOCK and np.ptp(used) < 0.1 * used.min():
+        first = int(np.flatnonzero(counts)[0])
+        raise InputError(
+            f"{path}: times begin at {used.min():g} s (row {columns.line(first)}), as those of a clock do; times count "
+            "from the write of the row's target: subtract its time, or give dates"
+        )
 
 
 def _usual(columns: TableColumns, g: Floats) -> Floats:

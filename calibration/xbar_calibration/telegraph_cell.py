@@ -20,6 +20,8 @@ FEWEST_READINGS: Final = 5.0
 SWEEPS: Final = 5
 WIDTHS: Final = (1, 5, 15)
 """Readings over which a first guess smooths."""
+ROUNDING: Final = 1e-12
+"""Relative spread of readings that is that of numbers, not of a cell."""
 STRANGE: Final = 4.0
 """Standard errors of correlation or flatness beyond which a cell is looked at closely (1 of 16,000 by chance)."""
 
@@ -61,6 +63,8 @@ class CellSeries:
         """Tell whether readings correlate in time, or are spread too evenly or too unevenly for white noise."""
         rest = self.deviations()
         scale = np.sqrt(np.add.reduceat(rest**2, self.starts[:-1]) / np.diff(self.starts))
+        if float(scale.max(initial=0.0)) <= ROUNDING * float(np.abs(self.g).max(initial=0.0)):
+            return False
         z = rest / np.maximum(scale, 1e-300)[self.owner]
         if abs(float(stats.kurtosis(z))) > STRANGE * np.sqrt(24 / len(z)):
             return True

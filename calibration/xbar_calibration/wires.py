@@ -29,8 +29,10 @@ def fit_wires(h: Histories, places: Ints, stuck: Bools) -> tuple[Outcome, Floats
 
     Cells are read alone, all other lines at 0 V. The model is the exact circuit (`xbar.circuit.operator`) of an array
     whose cells stand at their targets, each word line driven at its first cell and each bit line sensed at its last.
-    Maximum likelihood of the first readings after each write of a whole array, their spread about the targets free for
-    each group of targets. Resistances of sources and sensing are not told apart from the cells'.
+    Maximum likelihood of the first readings after each write of a whole array. For each group of targets their spread
+    is free, and the factor by which all miss their targets: where cells stand tells wires, not that they stand low.
+    What a device keeps from write to write counts once. Resistances of sources and sensing are not told apart from the
+    cells'.
 
     Args:
         h: visits by write.
@@ -51,7 +53,10 @@ def fit_wires(h: Histories, places: Ints, stuck: Bools) -> tuple[Outcome, Floats
     def shares(p: Floats) -> Floats:
         return np.concatenate([_share(p, load[cells]).ravel() for cells in used])
 
-    function = _likelihood(shares, target, first, good, group)
+    again = all(np.array_equal(h.cell[cells], h.cell[used[0]]) for cells in used)
+    many = len(used) if again else 1
+    independent = _independent((first - target).reshape(many, -1), group.reshape(many, -1))
+    function = _likelihood(shares, target, first, (good, independent), group)
     start = 0.01 / float(np.mean([load[cells].sum(axis=0).max() for cells in used]))
     peak = maximise(function, [start, start], [start, start])
     if stats.chi2.sf(2 * (peak.log_likelihood - function(np.zeros(2))), 2) > LEAST:
@@ -119,17 +124,41 @@ def _left(h: Histories, patterns: list[Ints], share: Callable[[Ints], Floats]) -
     return np.where(np.isfinite(left), left, mean[cell])
 
 
+def _independent(error: Floats, group: Ints) -> float:
+    """Return the share of the readings that are independent of each other, by what cells repeat from write to write.
+
+    `error` [S] and `group` of targets are those of writes of the same cells `(writes, cells)`.
+    """
+    patterns = len(error)
+    if patterns < 2:
+        return 1.0
+    z = np.empty_like(error)
+    for one in np.unique(group):
+        mine = group == one
+        values = error[mine] - np.median(error[mine])
+        spread = 1.4826 * float(np.median(np.abs(values)))
+        z[mine] = np.clip(values / max(spread, 1e-300), -3.0, 3.0)
+    pairs = [float(np.mean(z[a] * z[b])) for a in range(patterns) for b in range(a)]
+    together = float(np.mean(pairs)) / max(float(np.mean(z**2)), 1e-300)
+    return 1 / (1 + (patterns - 1) * max(together, 0.0))
+
+
 def _likelihood(
-    shares: Callable[[Floats], Floats], target: Floats, first: Floats, good: Bools, group: Ints
+    shares: Callable[[Floats], Floats], target: Floats, first: Floats, told: tuple[Bools, float], group: Ints
 ) -> Callable[[Floats], float]:
+    """Return the log-likelihood of two resistances; `told` are the readings that count, and their independent share."""
+    good, independent = told
     own = group[good]
     counts = np.bincount(own)
 
     def function(p: Floats) -> float:
         if p.min() < 0:
             return -np.inf
-        rest = (first - target * shares(p))[good]
+        model, read = (target * shares(p))[good], first[good]
+        square = np.bincount(own, model**2)
+        factor = np.where(square > 0, np.bincount(own, model * read) / np.where(square > 0, square, 1.0), 1.0)
+        rest = read - factor[own] * model
         variance = np.bincount(own, rest**2) / np.maximum(counts, 1)
-        return float(-0.5 * (counts * np.log(np.maximum(variance, 1e-300)))[counts > 0].sum())
+        return float(-0.5 * independent * (counts * np.log(np.maximum(variance, 1e-300)))[counts > 0].sum())
 
     return function

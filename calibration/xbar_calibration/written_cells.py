@@ -1,7 +1,7 @@
 """Fit what needs writes: stuck cells, wires, the laws of time and temperature, and what differs from write to write."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from xbar_calibration.decay import Decays, Histories, histories
 from xbar_calibration.drift import fit_drift
 from xbar_calibration.fit import Bools, Fit, Floats, Outcome, Refusal
 from xbar_calibration.over_time import over_time
-from xbar_calibration.programming_error import fit_programming_error
+from xbar_calibration.programming_error import FEWEST, fit_programming_error
 from xbar_calibration.retention import Kept, fit_retention
 from xbar_calibration.run import Run
-from xbar_calibration.stuck_cells import find_stuck, fit_stuck_cells
+from xbar_calibration.stuck_cells import few_levels, find_stuck, fit_stuck_cells
 from xbar_calibration.temperature import at_reference, fit_temperature, reference_of, temperatures
 from xbar_calibration.variation import fit_device_variation
 from xbar_calibration.wires import fit_wires
+
+ROUNDING: Final = 1e-9
+"""Error of a write, relative to the card's range, that is none."""
 
 
 def fit_written(run: Run, train: Bools, noise: Outcome, card: tuple[float, float, float]) -> None:
@@ -36,6 +39,12 @@ def fit_written(run: Run, train: Bools, noise: Outcome, card: tuple[float, float
     h = histories(observed)
     if not len(h):
         run.keep(Refusal("programming_error", "no cell was read after it was written"))
+        return
+    few = few_levels(h.target, h.g[:, 0]) if observed.targets_known else None
+    if few is not None:
+        run.keep(few)
+        for law in ("stuck_cells", "programming_error"):
+            run.keep(Refusal(law, f"{few.notes[0]}: write them to these alone to tell what misses them"))
         return
     stuck = np.zeros(len(h), np.bool_)
     if observed.targets_known:
@@ -131,6 +140,11 @@ def _writes(run: Run, free: Histories, decays: Decays, seen: Bools, card: tuple[
     """Fit what writes differ by: factors of each write, factors of each device, an error that is added."""
     g_min, g_max, read_voltage = card
     programmed: Floats = np.where(decays.programmed < 1e-4 * g_max, 0.0, decays.programmed)
+    missed = np.abs(programmed - free.target)
+    if seen.sum() >= FEWEST and np.nanmax(missed, initial=0.0) <= ROUNDING * g_max:
+        reason = "cells reach their targets to the rounding of numbers: no error of writes"
+        run.keep(Refusal("programming_error", reason))
+        return
     run.tell("cycle_variation")
     writes = (free.target, programmed, decays.programmed_error)
     cycle: Outcome

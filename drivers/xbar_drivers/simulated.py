@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 import numpy as np
@@ -33,6 +34,7 @@ from xbar.periphery.real_converters import RealConverters
 from xbar.random import SEED_MAX
 from xbar.units import show
 from xbar_drivers.simulated_effects import WIRES, SimulatedEffects, asked_converters, effects_on
+from xbar_drivers.simulated_sweep import moving_points, sweep_moving
 
 if TYPE_CHECKING:
     from xbar.circuit.bias_scheme import BiasScheme
@@ -328,14 +330,32 @@ class SimulatedDriver(Driver):
     def sweep(
         self, array: int, cell: tuple[int, int], voltages: NDArray[np.float64], config: ReadConfig
     ) -> CellReadings:
-        """Read one cell at each voltage, by its I-V law; a cell of a dynamic model follows the voltages."""
-        return self._readings(array, np.array([cell] * len(voltages), np.int64), voltages, config)
+        """Read one cell at each voltage, by its I-V law.
+
+        A cell of a dynamic model follows the voltages; for one of a pulse law each point is a pulse. Other cells stay.
+        """
+        seconds = self._timings.read + config.settle
+        moving = moving_points(self._arrays, array, voltages, seconds)
+
+        def read(volts: NDArray[np.float64], repeat: int, each: float) -> CellReadings:
+            some = np.array([cell] * len(volts), np.int64)
+            return self._readings(array, some, volts, replace(config, repeat=repeat), each)
+
+        if not moving.any():
+            return read(voltages, config.repeat, seconds)
+        limit = np.inf if config.current_limit is None else config.current_limit
+        return sweep_moving(self._arrays, (array, cell), voltages, moving, seconds, limit, config.repeat, read)
 
     def _readings(
-        self, array: int, cells: NDArray[np.int64], voltages: NDArray[np.float64], config: ReadConfig
+        self,
+        array: int,
+        cells: NDArray[np.int64],
+        voltages: NDArray[np.float64],
+        config: ReadConfig,
+        seconds: float | None = None,
     ) -> CellReadings:
         applied = np.repeat(voltages[:, None], config.repeat, axis=1)
-        seconds = self._timings.read + config.settle
+        seconds = self._timings.read + config.settle if seconds is None else seconds
         scheme = SCHEMES[config.unselected]
         found = self._arrays.measure(array, cells, applied, seconds, scheme, config.current_limit)
         limit = np.inf if config.current_limit is None else config.current_limit

@@ -70,3 +70,11 @@ def test_mistakes(run: Run, arguments: tuple[str, ...], code: int, words: list[s
     assert ended.code == code
     assert all(word in ended.err for word in words), ended.err
     assert not list(Path().iterdir())
+
+
+def test_an_option_that_a_figure_has_no_use_for(run: Run) -> None:
+    """`--at` with a figure is refused, not overlooked, and nothing is drawn."""
+    ended = run("cards", "plot", "pcm", "--at", "1 day", "-o", "p.svg")
+    assert ended.code == 2
+    assert "cards show" in ended.err
+    assert not Path("p.svg").exists()

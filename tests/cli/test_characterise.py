@@ -107,3 +107,12 @@ def test_mistakes_are_told_before_anything_is_measured(run: Run, plan: str, tmp_
     done = run("characterise", "--bench", "replay:r.h5", "-o", "u.h5")
     assert "holds no characterisation" in done.err
     assert not (tmp_path / "u.h5").exists()
+
+
+def test_what_the_limits_forbid_leaves_no_trace(run: Run, tmp_path: Path) -> None:
+    """A sweep above the limit is refused before the file is begun, so that the corrected command finds no file."""
+    (tmp_path / "high.toml").write_text('schema = "xbar-characterise/1"\nsweeps.voltage = "9 V"\n', encoding="utf-8")
+    done = run("characterise", "--card", "pcm", "--size", "8x8", "--plan", "high.toml", "-o", "t.h5")
+    assert done.code == 5
+    assert "above the limit of the bench" in done.err
+    assert not (tmp_path / "t.h5").exists()

@@ -64,7 +64,7 @@ def test_a_second_time_takes_few_pulses(run: Run, matrix: str) -> None:
         (("--band", "5 uS", "--method", "magic"), 2, "known are form, ispp, gdp"),
         (("--band", "-1 uS"), 2, "above 0 S"),
         ((), 2, "needs the band"),
-        (("--method", "form", "--to", "9 V"), 5, "9 V"),
+        (("--method", "form"), 2, "no law of forming"),
         (("--method", "gdp", "--tolerance", "-1 uS"), 2, "tolerance"),
         (("--band", "5 uS", "--bench", "replay:none.h5"), 3, "none.h5"),
     ],
@@ -91,6 +91,9 @@ def test_fresh_cells_are_formed_and_then_written(run: Run, tmp_path: Path) -> No
     refused = run("run", "m.h5", "--data", "x.npz")
     assert refused.code == 2
     assert "--method form" in refused.err
+    too_high = run("program", "m.h5", "--chip", "w.h5", "--method", "form", "--to", "9 V")
+    assert too_high.code == 5
+    assert "9 V" in too_high.err
     weak = json.loads(run("program", "m.h5", "--chip", "w.h5", "--method", "form", "--to", "2.9 V", "--json").out)
     flags = open_chip("w.h5", lock=False).cells(0).flags
     assert 0 < weak["reached"] == int((flags & CellFlag.FORMED != 0).sum()) < 48

@@ -184,6 +184,34 @@ def test_several_queries_of_one_message_answer_in_one_line(rack: Any, connect: A
     assert meter.ask(":SOUR:VOLT?;:OUTP?;*ESE?") == "5.000000E-01;0;255"
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (":SOUR:VOLT? MAX", "2.100000E+02"),
+        (":SOUR:VOLT? MINimum", "-2.100000E+02"),
+        (":SOUR:VOLT? DEF", "0.000000E+00"),
+        (":SENS:CURR:NPLC? MAX", "1.000000E+01"),
+        (":SENS:COUN? MIN", "1"),
+        (":SENS:CURR:RANG:AUTO:LLIM?", "1.000000E-08"),
+    ],
+)
+def test_a_query_tells_the_bounds_of_its_command(rack: Any, connect: Any, question: str, answer: str) -> None:
+    """And changes nothing: the level stays (SCPI-1999, 7.2.1)."""
+    meter = connect(rack, "meter")
+    meter.write("*CLS;:SOUR:VOLT 0.5")
+    assert meter.ask(question) == answer
+    assert meter.ask(":SOUR:VOLT?;:SYST:ERR?") == '5.000000E-01;0,"No error"'
+    meter.write(":OUTP? MAX")
+    assert meter.ask(":SYST:ERR?").startswith("-224")
+
+
+def test_a_parameter_too_many_is_refused_before_anything_happens(rack: Any, connect: Any) -> None:
+    meter = connect(rack, "meter")
+    meter.write("*CLS;:SOUR:VOLT 0.5;:SOUR:VOLT 1,2")
+    assert meter.ask(":SYST:ERR?") == '-108,"Parameter not allowed;SOUR:VOLT"'
+    assert meter.ask(":SOUR:VOLT?") == "5.000000E-01"
+
+
 def test_error_ends_the_message_and_sets_the_status(rack: Any, connect: Any) -> None:
     meter = connect(rack, "meter")
     meter.write("*CLS;*ESE 32;*SRE 32;:SOUR:VOLT 0.1;:FOO 1;:SOUR:VOLT 0.9")
@@ -199,6 +227,9 @@ def test_language_changes_between_scpi_and_tsp(rack: Any, connect: Any) -> None:
     meter.write("*LANG TSP")
     meter.write("smu.source.level = 0.25 smu.measure.func = smu.FUNC_DC_VOLTAGE smu.source.output = smu.ON")
     assert float(meter.ask("print(smu.measure.read())")) == pytest.approx(0.25, abs=1e-5)
+    assert meter.ask("print(localnode.version)") == "1.7.12b"
+    read = meter.ask("print(defbuffer1[1] == defbuffer1.readings[1], defbuffer1.relativetimestamps[1])")
+    assert read == "true\t0"
     meter.write("*LANG SCPI")
     assert meter.ask(":OUTP?") == "0"
 

@@ -14,7 +14,8 @@ import pytest
 
 from xbar.errors import FileError, FormatError, InputError, UnknownNameError, Unsupported
 from xbar_drivers.emulated.audit import FaultKind
-from xbar_drivers.emulated.rack_file import load_rack_file
+from xbar_drivers.emulated.rack_file import load_rack_file, rack_file_of
+from xbar_drivers.emulated.server import open_server
 
 SCAN = """
 loadscript scan
@@ -339,3 +340,23 @@ def test_command_serves_until_it_is_ended_and_audits(tmp_path: Path, rack_text: 
         rest = command.stdout.read()
     assert command.wait(20) == 0
     assert "smu/raw socket client 1: output left on: smu.smub ON at 0.1 V" in rest
+
+
+def test_a_bench_file_serves_the_rack_that_it_names(tmp_path: Path, rack_text: Any) -> None:
+    """One rack among its drivers is found; without one the message says what to name."""
+    (tmp_path / "rack.toml").write_text(rack_text["array"] + rack_text["smu"], encoding="utf-8")
+    bench = tmp_path / "lab.toml"
+    bench.write_text('schema = "xbar-bench/1"\ndriver = "rack"\naddress = "rack.toml"\n', encoding="utf-8")
+    assert rack_file_of(bench) == tmp_path / "rack.toml"
+    server = open_server(bench, {})
+    assert [name for name, _ in server.addresses] == ["smu"] * 3
+    server.close()
+    bench.write_text(
+        'schema = "xbar-bench/1"\n[[drivers]]\nname = "a"\ndriver = "sim"\n'
+        '[[drivers]]\nname = "b"\ndriver = "rack"\naddress = "rack.toml"\n',
+        encoding="utf-8",
+    )
+    assert rack_file_of(bench) == tmp_path / "rack.toml"
+    bench.write_text('schema = "xbar-bench/1"\ndriver = "sim"\n', encoding="utf-8")
+    with pytest.raises(FormatError, match="names 0 racks to be served"):
+        open_server(bench, {})

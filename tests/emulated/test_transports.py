@@ -48,6 +48,18 @@ def port_of(address: str) -> int:
 
 
 @pytest.mark.parametrize("part", ["SOCKET", "hislip", "inst0"])
+def test_all_that_a_message_prints_arrives(visa: Any, part: str) -> None:
+    """Line by line; on HiSLIP at once, as PyVISA-py finds nothing behind the end of an answer."""
+    client = visa(part)
+    client.write("for k = 1, 3 do print(k) end")
+    lines = client.read().split()
+    while len(lines) < 3:
+        lines += client.read().split()
+    assert [float(line) for line in lines] == [1, 2, 3]
+    assert client.query("print(4)").strip() == "4.00000e+00"
+
+
+@pytest.mark.parametrize("part", ["SOCKET", "hislip", "inst0"])
 def test_questions_and_long_answers(visa: Any, part: str) -> None:
     """No terminators need to be set except on a raw socket; an answer of 200 kB arrives whole."""
     client = visa(part)
@@ -305,3 +317,19 @@ def test_service_request_by_the_interrupt_channel(bench: BenchServer, find_addre
         call(client, 23, struct.pack("!I", link))
     bench.instruments["smu"].errors.clear()
     bench.instruments["smu"].status.service_enable = 0
+
+
+def test_a_channel_measures_and_steps_and_its_buffer_has_numbers(visa: Any) -> None:
+    """rb[2] is rb.readings[2]; measureivandstep reads at the present level and then goes to the next."""
+    client = visa("hislip")
+    assert client.query("reset() print(smua.source.limiti, smua.source.limitv)").split() == [
+        "1.00000e-01",
+        "2.00000e+01",
+    ]
+    client.write("smua.source.levelv = 0.1 smua.source.output = 1")
+    client.write("smua.nvbuffer1.clear() smua.measure.count = 2 smua.measure.v(smua.nvbuffer1) smua.measure.count = 1")
+    found = client.query("print(smua.nvbuffer1[2], smua.nvbuffer1.readings[2], smua.nvbuffer1[3])")
+    assert found.split() == ["1.00000e-01", "1.00000e-01", "nil"]
+    stepped = client.query("_, v = smua.measureivandstep(0.3) print(v, smua.measurevandstep(0), smua.source.levelv)")
+    assert [float(x) for x in stepped.split()] == pytest.approx([0.1, 0.3, 0.0], abs=1e-5)
+    client.write("smua.source.output = 0")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -131,6 +131,7 @@ def test_a_changed_byte_never_escapes_as_another_error(tmp_path: Path, content: 
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(50, 98)  # keys of which one has become bytes, which numpy cannot sort
 @given(st.integers(0, 127), st.integers(1, 255))
 def test_a_changed_header_in_a_sound_archive(tmp_path: Path, place: int, mask: int) -> None:
     """The checksum of the archive is right, the header of the array is not."""

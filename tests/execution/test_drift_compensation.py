@@ -78,3 +78,19 @@ def test_by_column_is_nearer_where_columns_differ(digits_map: MappedNetwork, dig
 def test_a_way_that_does_not_exist() -> None:
     with pytest.raises(InputError, match="'row' is not known; choose none, global, column"):
         xbar.RunSettings(compensate="row")
+
+
+def test_the_report_tells_before_and_after(digits_map: MappedNetwork, digits: dict[str, NDArray[Any]]) -> None:
+    """What each layer would be without is told from the same readings, and equals a run without; factors are told."""
+    how: dict[str, Any] = {"at": MONTH, "only": ("drift", "dac", "adc")}
+    plain = xbar.run_network(digits_map, digits["x"][:30], **how)
+    made_up = xbar.run_network(digits_map, digits["x"][:30], compensate="column", **how)
+    assert [layer.bare_snr_db for layer in plain.layers] == [None, None]
+    first = made_up.layers[0]
+    assert first.bare_snr_db == pytest.approx(plain.layers[0].snr_db, abs=0.05)
+    assert made_up.layers[1].bare_snr_db is not None
+    assert all(layer.snr_db > (layer.bare_snr_db or 0.0) + 6 for layer in made_up.layers)
+    assert plain.compensated == ()
+    for layer in made_up.compensated:
+        assert 1 < layer.least < layer.mean < layer.largest < 3
+    assert "bare_snr_db" in made_up.to_dict()["layers"][0]

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import xbar
-from xbar.errors import ReplayError
-from xbar.execution.recalibration import Correction, Recalibration
+from xbar.errors import InputError, ReplayError
+from xbar.execution.recalibration import Correction, Moments, Recalibration
 from xbar.execution.replay_trace import replay_trace
 from xbar.mapping.mapped_network import MappedNetwork
 
@@ -83,3 +83,58 @@ def test_it_replays_alone_and_asks_for_the_same_samples(
     for wrong in (None, {"x": digits["x"][60:80]}):
         with pytest.raises(ReplayError, match="give the recorded ones with --recalibrate"):
             xbar.run_network(digits_map, digits["x"][:40], bench=f"replay:{path}", recalibration=wrong)
+
+
+def test_statistics_are_those_of_the_digital_network() -> None:
+    """Each output gets the wanted mean and standard deviation, whatever order the vectors have."""
+    rng = np.random.default_rng(3)
+    want, got = rng.standard_normal((300, 2)) * [2.0, 0.5] + [1.0, -3.0], rng.standard_normal((300, 2)) * 0.1 + 7.0
+    moments = Moments()
+    moments.see((0, 0), want[:100])
+    moments.see((0, 0), want[100:])
+    collected = Recalibration(moments)
+    collected.see((0, 0), "layer", got, want)
+    corrected = collected.correction((0, 0))(got.astype(np.float32))
+    assert corrected.mean(axis=0) == pytest.approx(want.mean(axis=0), abs=1e-4)
+    assert corrected.std(axis=0) == pytest.approx(want.std(axis=0), rel=1e-4)
+    (report,) = collected.report()
+    after = 10 * np.log10(np.square(want).sum() / np.square(corrected - want).sum())
+    assert report.after_db == pytest.approx(after, abs=1e-2)
+
+
+def test_batch_normalisation_estimated_again_undoes_a_month(
+    digits_map: MappedNetwork, digits: dict[str, NDArray[Any]], tmp_path: Path
+) -> None:
+    """Mean and spread of outputs alone win back most; the bits do not depend on the batch, and replay."""
+    how: dict[str, Any] = {"at": MONTH, "recalibration": {"x": digits["x"][60:]}, "recalibrate_by": "statistics"}
+    path = tmp_path / "t.h5"
+    fitted = xbar.run_network(digits_map, digits["x"][:60], trace=path, **how)
+    for layer in fitted.layers:
+        assert layer.bare_snr_db is not None
+        assert layer.snr_db > layer.bare_snr_db + 8
+    other = xbar.run_network(digits_map, digits["x"][:60], batch=7, **how)
+    assert all(np.array_equal(other.outputs[name], fitted.outputs[name]) for name in fitted.outputs)
+    assert replay_trace(path).reproduced
+
+
+def test_a_layer_is_fitted_behind_corrected_ones(digits: dict[str, NDArray[Any]]) -> None:
+    """Where the first layer is far off, fitting all in one pass shows the second nothing that it will see later."""
+    mapped = xbar.map_network(
+        xbar.load_network(xbar.sample("digits").model),
+        xbar.load_card("pcm"),
+        calibration=digits["x"],
+        encoding="digital-offset",
+    )
+    how: dict[str, Any] = {
+        "wires": "1 ohm",
+        "recalibration": {"x": digits["x"][60:]},
+        "only": ("ir_drop", "dac", "adc"),
+    }
+    one = xbar.run_network(mapped, digits["x"][:60], recalibrate_by="together", **how)
+    each = xbar.run_network(mapped, digits["x"][:60], **how)
+    assert each.layers[-1].snr_db > one.layers[-1].snr_db + 6
+
+
+def test_an_unknown_fit_is_refused() -> None:
+    with pytest.raises(InputError, match="choose products or statistics"):
+        xbar.RunSettings(recalibrate_by="moments")

@@ -196,3 +196,21 @@ def test_an_interrupted_trace_is_valid(tmp_path: Path) -> None:
         assert trace.status == "aborted"
         assert len(trace.operations) == 10
     assert seen[-1] == "retention"
+
+
+def test_a_plan_stays_where_the_laws_of_the_card_hold(tmp_path: Path) -> None:
+    """The error of writes of reram_milo is known for a second after them: what takes longer is left out, and said."""
+    with opened("reram_milo", tmp_path / "milo.h5") as bench:
+        found = planned(bench, 'schema = "xbar-characterise/1"', "reram_milo")
+        left_out = dict(found.left_out)
+        assert "laws of the card hold until 1 s" in left_out["noise"]
+        assert {"wires", "levels", "products", "sweeps"} <= {step.name for step in found.steps}
+        characterise(bench[0], found)
+
+
+def test_half_of_a_pulse_is_taken_where_it_moves_no_other_cell() -> None:
+    """Half of a SET pulse of yflash, -4 V, moves nothing: a third would RESET the others with +2.7 V."""
+    with opened("yflash") as bench:
+        found = planned(bench, SHORT, "yflash")
+        pulses = [act for step in found.steps for act in step.acts if isinstance(act, Pulses)]
+        assert {act.pulse.unselected for act in pulses} == {Unselected.HALF}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
 import xbar
 from xbar.bench.bench import Bench
@@ -19,6 +20,7 @@ from xbar.bench.limits import Limits
 from xbar.bench.readings import CellReadings
 from xbar.bench.settings import Pulse, ReadConfig, Unselected
 from xbar.bench.status import Status
+from xbar.cli.errors import reports_errors
 from xbar.errors import DriverError, FileError, Interrupted, LimitError, UnsafeError
 from xbar.trace.reader import open_trace
 from xbar.trace.recorder import TraceRecorder
@@ -538,3 +540,30 @@ def test_killed_client_is_reported(serve: Any, rack_texts: dict[str, str]) -> No
     driver.open()
     assert not smu.outputs_on()
     driver.close()
+
+
+@pytest.mark.usefixtures("short_scans")
+def test_why_a_bench_ended_is_told_before_what_may_be_on(
+    linked: Any, traced: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A read that kept its readings ended early, and nothing could be switched off: both are said, in this order."""
+    driver = wired(linked)
+    dead = threading.Event()
+    cut = on_scan(3, lambda wire: dead.set())
+
+    def breaks(wire: Wire, count: int, text: str) -> None:
+        cut(wire, count, text)
+        if dead.is_set():
+            raise DriverError("the cable is out")
+
+    def session() -> None:
+        with traced(driver) as bench:
+            driver.breaks = breaks
+            bench.read(0, ALL)
+
+    with pytest.raises(typer.Exit) as ended:
+        reports_errors(session)()
+    assert ended.value.exit_code == 8
+    reason, last = capsys.readouterr().err.strip().splitlines()
+    assert "the cable is out" in reason
+    assert "these outputs may still be ON: output smu.a, output smu.b" in last

@@ -24,7 +24,16 @@ from xbar.bench.readings import CellReadings, VectorReadings
 from xbar.bench.resumption import Past, Resumption, waits
 from xbar.bench.settings import Pulse, ReadConfig, VectorConfig
 from xbar.bench.status import Status
-from xbar.errors import DriverError, InputError, Interrupted, TraceWriteError, UnsafeError, XbarError
+from xbar.errors import (
+    DriverError,
+    InputError,
+    Interrupted,
+    LimitError,
+    TraceWriteError,
+    UnsafeError,
+    Unsupported,
+    XbarError,
+)
 
 T = TypeVar("T", bound=CellReadings | VectorReadings | None)
 
@@ -74,6 +83,7 @@ class Bench:
         self._closed = False
         self._broken: BaseException | None = None
         self._aborted = False
+        self._used = False
         self.chips = {part.name: part.chip for part in self._drivers if part.chip is not None}
         """The lives of the arrays that are kept, by the name of the driver."""
         self._pulses: dict[int, NDArray[np.int64]] = {}
@@ -325,17 +335,21 @@ class Bench:
         try:
             readings = call()
         except Exception as error:
+            # These three are raised before anything happens on the bench.
+            self._used = self._used or not isinstance(error, InputError | LimitError | Unsupported)
             self._record(Operation(request, started, self.clock, error=error))
             if isinstance(error, XbarError):
                 raise
             which = self._find(request.arrays[0])[0] if request.arrays else self._drivers[0]
             raise DriverError(f"driver {which.kind} failed in {request.kind.name.lower()}: {error}") from error
+        self._used = True
         self._record(Operation(request, started, self.clock, readings))
         self._aborted = self._aborted or _aborted(readings)
         return readings
 
     def _again(self, request: Request, done: Operation) -> CellReadings | VectorReadings | None:
         """Record once more what was recorded, and return or raise its outcome."""
+        self._used = True
         self._record(replace(done, request=request))
         if done.error is not None:
             raise done.error
@@ -377,7 +391,8 @@ class Bench:
             with ExitStack() as ends:
                 ends.callback(self._disconnect, left)
                 for part in self._drivers:
-                    ends.callback(part.keep_chip)
+                    # What was refused before anything happened leaves a chip as it was: `after` does not pass either.
+                    ends.callback(part.keep_chip, self._used or status == "ok")
 
     def _safe_off(self) -> list[Unsafe]:
         return [part.safe_off() for part in self._drivers]
@@ -407,7 +422,10 @@ class Bench:
             # A signal during the last operation: nobody has seen it yet.
             unseen = kind is None and self._stop.is_set()
             aborted = unseen or (kind is not None and issubclass(kind, KeyboardInterrupt))
-            self.close("aborted" if aborted else "ok" if kind is None else "failed")
+            try:
+                self.close("aborted" if aborted else "ok" if kind is None else "failed")
+            except UnsafeError as unsafe:
+                raise unsafe from (unsafe.__cause__ or error)  # what ended the block is told as well
         if unseen:
             raise Interrupted(INTERRUPTED)
 

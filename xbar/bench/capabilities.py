@@ -67,4 +67,6 @@ class Capabilities:
     hardware: bool = False
     """True where a command can move real charge."""
     effects: tuple[Effect, ...] = ()
+    pulse_min: float = 0.0
+    """Shortest pulse that the bench times [s]; 0 where any is possible or none is known."""
     timings: Timings = field(default_factory=Timings)

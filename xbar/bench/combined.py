@@ -54,6 +54,7 @@ def capabilities(parts: Sequence[Capabilities], names: Sequence[str]) -> Capabil
         parallel_sense=min(part.parallel_sense for part in parts),
         hardware=any(part.hardware for part in parts),
         effects=_effects(parts, names),
+        pulse_min=max(part.pulse_min for part in parts),
         timings=Timings(*(max(times) for times in zip(*map(_times, parts), strict=True))),
     )
 

@@ -80,11 +80,12 @@ class PlacedDriver:
 
     # ---- the end
 
-    def keep_chip(self) -> None:
-        """Write the chip file; whatever happened on the bench, the arrays are what they are now."""
+    def keep_chip(self, used: bool = True) -> None:
+        """Write the chip file if the bench was used; whatever happened, the arrays are what they are now."""
         if self.chip is not None:
             try:
-                self.chip.save(self.driver)
+                if used:
+                    self.chip.save(self.driver)
             finally:
                 self.chip.close()
 

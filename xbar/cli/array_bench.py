@@ -8,12 +8,17 @@ from xbar.errors import InputError
 from xbar.units import parse, show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from xbar.bench.bench import Bench
     from xbar.bench.chip import Chip
     from xbar.bench.settings import Unselected
+
+USUAL_VOLTAGE = 0.2
+"""Of readings where no card tells one [V]."""
 
 
 def open_array(
@@ -25,11 +30,16 @@ def open_array(
     chip: "Chip | None",
     trace: Path | None,
     force: bool,
+    physics: "Mapping[str, Any] | None" = None,
 ) -> "Bench":
-    """Return an open bench; size, card, seed and wires are the simulated one's, or override those of a bench file."""
+    """Return an open bench; size, card, seed and wires are the simulated one's, or override those of a bench file.
+
+    `physics` are further options of the simulated bench by name, None where not given.
+    """
     from xbar.execution.open_bench import open_bench
 
     options = array_options(bench, card, array_size, seed, wires, chip)
+    options |= {name: value for name, value in (physics or {}).items() if value is not None}
     return open_bench(bench, record=trace, force=force, chip=chip, **options)
 
 
@@ -49,6 +59,17 @@ def array_options(
     if wires is not None:
         options["wires"] = wires
     return options
+
+
+def read_voltage(text: str | None, bench: "Bench") -> float:
+    """Return the voltage of readings [V]: the one asked for, else that of the card of a simulated bench, else 0.2 V."""
+    from xbar.devices.card_file import parse_card
+
+    if text is not None:
+        return parse(text, "V")
+    recorded = bench.setting("recorded")
+    card = bench.setting("card_text") or (recorded.get("card_text") if isinstance(recorded, dict) else None)
+    return parse_card(card, "card of the bench").read_voltage if isinstance(card, str) else USUAL_VOLTAGE
 
 
 def kept_chip(path: Path | None, after: str | None) -> "Chip | None":

@@ -19,6 +19,8 @@ from xbar.cli.options import (
     Iv,
     Json,
     Outside,
+    Recalibrate,
+    RecalibrateBy,
     Samples,
     Seed,
     Temperature,
@@ -28,6 +30,7 @@ from xbar.cli.options import (
     converter_options,
     kelvin,
     load_samples,
+    recalibration_options,
     seconds,
     settings,
 )
@@ -58,6 +61,8 @@ def budget(
     adc_bits: AdcBits = None,
     converters: Converters = None,
     compensate: Compensate = "none",
+    recalibrate: Recalibrate = None,
+    recalibrate_by: RecalibrateBy = None,
     json: Json = False,
 ) -> None:
     """Show accuracy loss and layer error with each effect alone, and with each left out."""
@@ -78,6 +83,7 @@ def budget(
         "temperature": kelvin(temperature),
         "outside": outside,
         **converter_options(dac_bits, adc_bits, converters),
+        **recalibration_options(recalibrate, recalibrate_by),
     }
     how = settings(compensate=compensate, **values)
     mapped = load_map(mapped_file)

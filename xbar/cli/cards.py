@@ -47,6 +47,7 @@ def cards(
     elif card is None or action not in ("show", "plot"):
         raise InputError(f"xbar cards {action}: name one card, for example xbar cards show pcm")
     elif action == "plot":
+        _refuse_options(None, at)
         _plot(load_card(card), output, force)
     else:
         _refuse_options(output, None)
@@ -57,7 +58,7 @@ def _refuse_options(output: Path | None, at: str | None) -> None:
     if output is not None:
         raise InputError(f"--output {output} is for xbar cards plot CARD")
     if at is not None:
-        raise InputError(f"--at {at} is for xbar cards show CARD")
+        raise InputError(f"--at {at} is for xbar cards show CARD; figures show the whole time that is known")
 
 
 def _time(text: str) -> float:

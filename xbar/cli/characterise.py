@@ -79,6 +79,9 @@ def characterise(
         _report(_dry(bench, options, kept, array, said, own), json)
         return
     check_new_path(output, force)
+    if bench == "sim" and resume is None and kept is None:
+        # What the limits do not allow is told before a trace is begun.
+        _dry(bench, options, kept, array, said, own)
     provenance = {KEY: {"plan": text, "array": array, "card": named}}
     options |= {"record": output, "level": "full", "force": force, "chip": kept, "resume": resume}
     with open_bench(bench, provenance=provenance, **options) as opened:

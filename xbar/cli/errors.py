@@ -3,13 +3,14 @@
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import typer
 
-from xbar.errors import ExitCode, XbarError
+from xbar.errors import ExitCode, UnsafeError, XbarError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,16 +30,40 @@ def fail(message: str, code: ExitCode) -> typer.Exit:
     return typer.Exit(int(code))
 
 
+def _why(error: UnsafeError) -> str:
+    """Return what ended the bench with outputs that could not be switched off; nothing where that is not known."""
+    first = error.__cause__
+    return str(first) if isinstance(first, XbarError) else ""
+
+
+def _warner(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows warnings: those of card laws once each, in a line without a place in the code."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__name__ != "ExtrapolationWarning":
+            others(message, category, *place, **more)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print(f"xbar: warning: {message}", file=sys.stderr)
+
+    return show
+
+
 def reports_errors(command: Command) -> Command:
     """Make a command end with a message and a documented exit code instead of a traceback."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warner(warnings.showwarning)
+                return command(*arguments, **options)
         except typer.Exit:
             raise
         except XbarError as error:
+            if isinstance(error, UnsafeError) and (why := _why(error)):
+                print(f"xbar: {why}", file=sys.stderr)  # what is still ON is said last
             raise fail(str(error), error.exit_code) from error
         except KeyboardInterrupt as error:
             raise fail("stopped", ExitCode.INTERRUPTED) from error

@@ -57,6 +57,15 @@ Recalibrate = Annotated[
         show_default=False,
     ),
 ]
+RecalibrateBy = Annotated[
+    str | None,
+    typer.Option(
+        "--recalibrate-by",
+        help="What --recalibrate fits outputs to: their exact products, or the statistics (mean and spread) of the "
+        "digital network, as batch normalisation is estimated again.",
+        show_default="products",
+    ),
+]
 Card = Annotated[str | None, typer.Option("--card", help="Device card: a name (see xbar cards) or a file .toml.")]
 
 WireNoise = Annotated[
@@ -168,6 +177,18 @@ def converter_options(dac_bits: int | None, adc_bits: int | None, file: Path | N
 
     found = {} if file is None else load_converters(file)
     return found | {name: n for name, n in (("dac_bits", dac_bits), ("adc_bits", adc_bits)) if n is not None}
+
+
+def recalibration_options(samples: str | None, by: str | None) -> dict[str, Any]:
+    """Return run settings of the recalibration: samples that a file or "sample:NAME" holds, and what is fitted."""
+    from xbar.execution.data_file import load_data
+
+    if samples is not None:
+        inputs = load_data(sample_or_file(samples, "calibration")).inputs
+        return {"recalibration": inputs, "recalibrate_by": by or "products"}
+    if by is not None:
+        raise InputError(f"--recalibrate-by {by} needs samples; name them with --recalibrate")
+    return {}
 
 
 def size(text: str) -> tuple[int, int]:

@@ -42,6 +42,17 @@ def program(
     step: Annotated[str | None, _quantity("--step", "Form: rise from pulse to pulse.", "V")] = None,
     last: Annotated[str | None, _quantity("--to", "Form: last amplitude.", "V")] = None,
     compliance: Annotated[str | None, _quantity("--compliance", "Of every pulse, such as '50 uA'.", "A")] = None,
+    width: Annotated[
+        str | None, _quantity("--width", "Of every pulse, such as '1 ms'; the card's if not given.", "s")
+    ] = None,
+    unselected: Annotated[
+        str | None,
+        typer.Option(
+            "--unselected",
+            help="Other lines during a pulse: half, third, float or ground; what the bench can if not given.",
+            show_default=False,
+        ),
+    ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Form: by one sweep of each cell, not by pulses.")] = False,
     tolerance: Annotated[
         str | None, _quantity("--tolerance", "Gdp: error of a cell that is left alone; by the noise if not given.", "S")
@@ -68,7 +79,7 @@ def program(
 
     Run the network on it afterwards: xbar run MAPPED.h5 --chip FILE.h5 --no-program.
     """
-    from xbar.cli.program_methods import Asked, choose
+    from xbar.cli.program_methods import Asked, choose, unselected_of
     from xbar.execution.placement import check_fit
     from xbar.mapping.layer_selection import select_layers
     from xbar.mapping.map_file import load_map, map_hash
@@ -79,6 +90,7 @@ def program(
     volts = (read(first, "V"), read(step, "V"), read(last, "V"))
     asked = Asked(read(band, "S"), max_pulses, readings, *volts, read(compliance, "A"), sweep)
     asked = replace(asked, tolerance=read(tolerance, "S"), positive=positive)
+    asked = replace(asked, width=read(width, "s"), unselected=unselected_of(unselected))
     mapped = load_map(mapped_file)
     whole = map_hash(mapped)
     if layer:

@@ -49,6 +49,10 @@ class Asked:
     tolerance: float | None = None
     """[S]."""
     positive: bool = False
+    width: float | None = None
+    """Of every pulse [s]."""
+    unselected: Unselected | None = None
+    """What the other lines are tied to during a pulse."""
 
 
 class Method(Protocol):
@@ -93,31 +97,81 @@ def choose(name: str, asked: Asked, card: "DeviceCard", bench: "Bench", standing
             f"card {card.name!r} names no write pulses; map with one that does (see xbar cards: write), run without "
             "xbar program (xbar run writes in one shot), or use --method gdp without --band"
         )
-    write = _writing(asked, card) if pulses else None
+    write = _writing(asked, card, bench) if pulses else None
     if name == "ispp":
         assert write is not None
         return _WriteVerify(write)
     return _Products(write, asked, card.read_voltage, "program" in bench.capabilities.native and not standing)
 
 
-def _writing(asked: Asked, card: "DeviceCard") -> WriteVerify:
+def unselected_of(text: str | None) -> Unselected | None:
+    """Return what other lines are tied to, by its word. Raises `InputError` for another word."""
+    try:
+        return None if text is None else Unselected(text)
+    except ValueError:
+        known = ", ".join(mode.value for mode in Unselected)
+        raise InputError(f"--unselected {text!r} is not known; choose one of {known}") from None
+
+
+def _writing(asked: Asked, card: "DeviceCard", bench: "Bench") -> WriteVerify:
     assert card.write is not None
     band = asked.band if asked.band is not None else (card.g_max - card.g_min) / 20
     read = ReadConfig(voltage=card.read_voltage, repeat=asked.readings)
-    found = WriteVerify.for_device(card.write, band, max_pulses=asked.max_pulses, read=read)
-    return found if asked.compliance is None else replace(found, current_limit=asked.compliance)
+    mode = _others(asked, bench, Unselected.HALF)
+    found = WriteVerify.for_device(card.write, band, max_pulses=asked.max_pulses, read=read, unselected=mode)
+    found = found if asked.compliance is None else replace(found, current_limit=asked.compliance)
+    found = found if asked.width is None else replace(found, width=asked.width)
+    _check_pulses(found.width, _largest(found), card, bench)
+    return found
+
+
+def _others(asked: Asked, bench: "Bench", best: Unselected) -> Unselected:
+    """Return what other lines are tied to: as asked, or the best that the bench can.
+
+    Floating lines divide a voltage roughly by two; grounded ones give all of it to every cell of the driven line.
+    """
+    can = bench.capabilities.unselected
+    if asked.unselected is None:
+        order = (best, Unselected.HALF, Unselected.THIRD, Unselected.FLOAT, Unselected.GROUND)
+        return next(mode for mode in order if mode in can)
+    if asked.unselected not in can:
+        known = ", ".join(mode.value for mode in Unselected if mode in can)
+        raise InputError(
+            f"this bench cannot tie other lines to {asked.unselected.value!r}; --unselected can be {known}"
+        )
+    return asked.unselected
+
+
+def _check_pulses(width: float, largest: float, card: "DeviceCard", bench: "Bench") -> None:
+    """Raise `InputError` or `LimitError` before anything is sent where the bench or the card has no such pulses."""
+    least = bench.capabilities.pulse_min
+    if width < least * (1 - 1e-9):
+        raise InputError(
+            f"pulses of {show(width, 's')} are shorter than the {show(least, 's')} that this bench times; write with "
+            f"longer ones, --width '{show(least, 's')}' (shortest_pulse of the rack file says what its sources can)"
+        )
+    if card.write is not None:
+        card.write.check(largest, width)
 
 
 def _forming(asked: Asked, card: "DeviceCard", bench: "Bench") -> FormCells:
+    if card.forming is None and not bench.capabilities.hardware:
+        raise InputError(
+            f"card {card.name!r} has no law of forming: its simulated cells are formed when they are made; write them "
+            "with --method ispp, or take a card with [forming], such as generic_forming"
+        )
     more = {} if asked.compliance is None else {"current_limit": asked.compliance}
     found = FormCells.for_card(card, **more)
     stairs = {"start": asked.first, "step": asked.step, "stop": asked.last}
     ramp = replace(found.ramp, **{name: value for name, value in stairs.items() if value is not None})
     read = replace(found.read, repeat=asked.readings)
-    schemes = bench.capabilities.unselected
-    scheme = found.unselected if found.unselected in schemes else next(s for s in Unselected if s in schemes)
+    scheme = _others(asked, bench, found.unselected)
+    width = found.width if asked.width is None else asked.width
+    if not asked.sweep:
+        _check_pulses(width, 0.0, card, bench)
     way: Way = "sweep" if asked.sweep else "pulses"
-    return replace(found, ramp=ramp, read=read, unselected=scheme, way=way, max_pulses=asked.max_pulses)
+    found = replace(found, ramp=ramp, read=read, unselected=scheme, way=way, max_pulses=asked.max_pulses)
+    return replace(found, width=width)
 
 
 def _largest(write: WriteVerify) -> float:

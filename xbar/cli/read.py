@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xbar.cli.array_bench import is_new, kept_chip, line_mode, open_array, targets
-from xbar.cli.options import After, At, Bench, Card, Chip, Force, Json, Wires, seconds
+from xbar.cli.array_bench import is_new, kept_chip, line_mode, open_array, read_voltage, targets
+from xbar.cli.options import After, At, Bench, Card, Chip, Force, Json, Outside, Temperature, Wires, kelvin, seconds
 from xbar.cli.output import note, print_json, print_table
-from xbar.units import parse, show
+from xbar.units import show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +25,16 @@ def read(
     target: Annotated[
         str | None, typer.Option("--target", help="Write first: ramp, a quantity ('10 uS'), or an .npz of siemens.")
     ] = None,
-    voltage: Annotated[str, typer.Option("--voltage", help="Read voltage across the cell.")] = "0.2 V",
+    voltage: Annotated[
+        str | None,
+        typer.Option("--voltage", help="Read voltage across the cell.", show_default="the card's, or 0.2 V"),
+    ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, help="Readings of each cell.")] = 1,
     at: At = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Number of the chip [0].")] = None,
     wires: Wires = None,
+    temperature: Temperature = None,
+    outside: Outside = None,
     chip: Chip = None,
     after: After = None,
     unselected: Annotated[
@@ -48,8 +53,9 @@ def read(
 
         check_figure_path(figure, force)
     later = seconds(at)
-    config = ReadConfig(voltage=parse(voltage, "V"), repeat=repeat, unselected=line_mode(unselected))
-    with open_array(bench, card, array_size, seed, wires, kept_chip(chip, after), trace, force) as opened:
+    mode, physics = line_mode(unselected), {"temperature": kelvin(temperature), "outside": outside}
+    with open_array(bench, card, array_size, seed, wires, kept_chip(chip, after), trace, force, physics) as opened:
+        config = ReadConfig(voltage=read_voltage(voltage, opened), repeat=repeat, unselected=mode)
         wanted = None
         if target is not None or is_new(bench, opened):
             wanted = targets(target or "ramp", opened)

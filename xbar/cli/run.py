@@ -1,5 +1,6 @@
 """`xbar run`: a mapped network on a bench."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ from xbar.cli.options import (
     NoProgram,
     Outside,
     Recalibrate,
+    RecalibrateBy,
     Record,
     Resume,
     Samples,
@@ -40,7 +42,7 @@ from xbar.cli.options import (
     flush_seconds,
     kelvin,
     load_samples,
-    sample_or_file,
+    recalibration_options,
     seconds,
     settings,
 )
@@ -87,6 +89,7 @@ def run(
     ] = None,
     compensate: Compensate = "none",
     recalibrate: Recalibrate = None,
+    recalibrate_by: RecalibrateBy = None,
     error_samples: Annotated[
         int, typer.Option("--error-samples", min=0, help="Samples that layer errors are measured on.")
     ] = 100,
@@ -103,7 +106,6 @@ def run(
     json: Json = False,
 ) -> None:
     """Program the arrays, run the samples, and report accuracy, layer errors, effects and times."""
-    from xbar.execution.data_file import load_data
     from xbar.execution.run_network import repeat_network, run_network
     from xbar.execution.trace_size import trace_size
     from xbar.hdf5 import check_new_path
@@ -144,7 +146,7 @@ def run(
         threads=threads,
         device=device,
         compensate=compensate,
-        recalibration=None if recalibrate is None else load_data(sample_or_file(recalibrate, "calibration")).inputs,
+        **recalibration_options(recalibrate, recalibrate_by),
         read_back=read_back,
         error_samples=error_samples,
         trace=trace,
@@ -235,13 +237,13 @@ def print_result(result: "RunResult | RepeatResult") -> None:
         print(f"accuracy: digital {a.digital:.2%}, analog {a.analog:.2%} ({a.n} samples)")
         print(f"  difference {100 * a.difference:+.2f} points, 95 % interval {interval(a.ci95)}")
     if first.layers:
-        rows = [[layer.name, _decibels(layer.snr_db), _decibels(layer.cumulative_snr_db)] for layer in first.layers]
-        print_table(
-            f"layer error, signal to error ({first.error_samples} samples)",
-            ["layer", "alone [dB]", "cumulative [dB]"],
-            rows,
-        )
+        print_layers(first)
     print_clipped(first)
+    if first.compensated:
+        rows = [
+            [layer.name, *(f"{x:.3f}" for x in (layer.least, layer.mean, layer.largest))] for layer in first.compensated
+        ]
+        print_table("drift compensation, factors", ["layer", "least", "mean", "largest"], rows)
     if first.recalibrated:
         rows = [[layer.name, _decibels(layer.before_db), _decibels(layer.after_db)] for layer in first.recalibrated]
         print_table("recalibration, signal to error on its samples", ["layer", "before [dB]", "after [dB]"], rows)
@@ -250,6 +252,20 @@ def print_result(result: "RunResult | RepeatResult") -> None:
     when = "right after programming" if first.at is None else f"{show(first.at, 's')} after programming"
     print(f"bench {first.bench}, seed {first.seed}, {when}; bench time {show(first.bench_s, 's')}")
     print(f"wall time {first.wall_s:.2f} s, {first.throughput:.0f} samples/s")
+
+
+def print_layers(run: "RunResult") -> None:
+    """Print the error of each layer, and what it would be without compensation and recalibration."""
+    bare = any(layer.bare_snr_db is not None for layer in run.layers)
+    rows = [
+        [layer.name]
+        + ([_decibels(math.nan if layer.bare_snr_db is None else layer.bare_snr_db)] if bare else [])
+        + [_decibels(layer.snr_db), _decibels(layer.cumulative_snr_db)]
+        for layer in run.layers
+    ]
+    names = ["layer", "nothing made up for [dB]", "alone [dB]", "cumulative [dB]"]
+    title = f"layer error, signal to error ({run.error_samples} samples)"
+    print_table(title, names if bare else [names[0], *names[2:]], rows)
 
 
 def print_clipped(run: "RunResult") -> None:

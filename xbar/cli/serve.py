@@ -40,7 +40,9 @@ class Server(Protocol):
 
 
 def serve(
-    rack: Annotated[Path, typer.Argument(help="Rack file (.toml): instruments, addresses, wires, array.")],
+    rack: Annotated[
+        Path, typer.Argument(help="Rack file (.toml), or bench file of a rack: instruments, addresses, wires, array.")
+    ],
     speed: Annotated[
         str | None, typer.Option("--speed", help="real, fast (skip every wait), or a factor [the file's].")
     ] = None,

@@ -16,7 +16,7 @@ LARGEST = 2**34
 """Largest size of all arrays of a file, unpacked [bytes]."""
 
 DAMAGED = (
-    *(ValueError, SyntaxError, EOFError, KeyError, MemoryError, RuntimeError),
+    *(ValueError, TypeError, SyntaxError, EOFError, KeyError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 """What numpy and zipfile raise for a file that is damaged, locked by a password, or packed in an unknown way."""

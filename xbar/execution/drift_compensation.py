@@ -7,7 +7,8 @@ Source: V. Joshi et al., Nat. Commun. 11, 2473 (2020), doi 10.1038/s41467-020-16
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,25 @@ LEAST = 0.02
 
 ROOM = 1.5
 """Output range above the sum of the target currents: programming error must not run into the converter's end."""
+
+
+@dataclass(frozen=True)
+class Compensated:
+    """Factors of drift compensation of one layer, over its tiles and groups of bit lines."""
+
+    name: str
+    least: float
+    mean: float
+    largest: float
+
+    @classmethod
+    def of(cls, name: str, factors: Floats) -> "Compensated":
+        """Return what the factors `(tiles, groups)` of a layer come to."""
+        return cls(name, float(factors.min()), float(factors.mean()), float(factors.max()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
 
 
 def total_currents(bench: Bench, mapped: MappedNetwork) -> list[Floats]:

@@ -21,13 +21,18 @@ class LayerError:
     """Of the layer alone: against the exact layer on the same inputs."""
     cumulative_snr_db: float
     """Against the digital network: errors of the layers before included."""
+    bare_snr_db: float | None = None
+    """Of the layer alone, from the same readings, without drift compensation and recalibration; None where neither was
+    asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; an error of 0 gives None, as JSON has no infinity."""
+        bare = {} if self.bare_snr_db is None else {"bare_snr_db": _finite(self.bare_snr_db)}
         return {
             "name": self.name,
             "snr_db": _finite(self.snr_db),
             "cumulative_snr_db": _finite(self.cumulative_snr_db),
+            **bare,
         }
 
 
@@ -37,6 +42,7 @@ class _Sums:
     error: float = 0.0
     reference: float = 0.0
     cumulative: float = 0.0
+    bare: float | None = None
 
 
 @dataclass
@@ -63,17 +69,26 @@ class LayerErrors:
 
         self.network.run(self.network.blocks(some, 0), keep)
 
+    def counts(self, block: Block) -> bool:
+        """Tell whether errors are measured on samples of a block."""
+        real = _counted(block, self.samples)
+        return bool(real.stop > real.start)
+
     def compare(
         self,
         node: AnalogNode,
         xs: Sequence[NDArray[Any]],
         outputs: Sequence[NDArray[Any]],
         blocks: Sequence[Block],
+        bare: Sequence[NDArray[Any] | None] | None = None,
     ) -> None:
-        """Take a node's analog outputs into account; blocks without collected samples are passed over."""
-        for x, output, block in zip(xs, outputs, blocks, strict=True):
+        """Take a node's analog outputs into account; blocks without collected samples are passed over.
+
+        `bare` are the outputs without compensation and recalibration, where there is one.
+        """
+        for x, output, block, plain in zip(xs, outputs, blocks, bare or [None] * len(blocks), strict=True):
             real = _counted(block, self.samples)
-            if real.stop <= real.start or output.shape[0] != x.shape[0]:
+            if not self.counts(block) or output.shape[0] != x.shape[0]:
                 continue
             exact = ideal(node, [x], [block])[0]
             # One sum for each sample, added in the order of samples at the end.
@@ -86,6 +101,7 @@ class LayerErrors:
                     float(np.square(got - alone).sum()),
                     float(np.square(digital).sum()),
                     float(np.square(got - digital).sum()),
+                    None if plain is None else float(np.square(plain[place].astype(np.float64) - alone).sum()),
                 )
 
     def results(self) -> tuple[LayerError, ...]:
@@ -95,7 +111,9 @@ class LayerErrors:
             sums = [self._sums[key] for key in sorted(self._sums) if key[0] == node.index]
             alone = decibels(sum(s.signal for s in sums), sum(s.error for s in sums))
             cumulative = decibels(sum(s.reference for s in sums), sum(s.cumulative for s in sums))
-            found.append(LayerError(node.name, alone, cumulative))
+            known = [s.bare for s in sums if s.bare is not None]
+            bare = decibels(sum(s.signal for s in sums), sum(known)) if known else None
+            found.append(LayerError(node.name, alone, cumulative, bare))
         return tuple(found)
 
 

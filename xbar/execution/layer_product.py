@@ -40,14 +40,21 @@ class LayerProduct:
     pool: Executor | None = None
     clips: ClipCount | None = None
     """Counts what the converters clipped; None counts nothing."""
+    bare: Decoder | None = None
+    """Without what drift compensation asks for; None where it asks for nothing."""
 
     @property
     def width(self) -> int:
         """Get the inputs that all rows of tiles take, padding included."""
         return self.matrix.grid.down * self.matrix.grid.rows
 
-    def __call__(self, inputs: NDArray[np.float32], events: NDArray[np.uint64]) -> NDArray[np.float32]:
-        """Return products `(vectors, outputs)` of `inputs` (vectors, width) [network units], which it overwrites."""
+    def __call__(
+        self, inputs: NDArray[np.float32], events: NDArray[np.uint64], tell_bare: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return products `(vectors, outputs)` of `inputs` (vectors, width) [network units], which it overwrites.
+
+        The second answer, from the same readings, is without drift compensation if `tell_bare`, else the first again.
+        """
         grid = self.matrix.grid
         factor = self._to_volts(inputs)
         if self.clips is not None:
@@ -56,9 +63,15 @@ class LayerProduct:
         # Rows of tiles see neighbouring slices of the same buffer: (down, vectors, rows) without a copy.
         volts = inputs.reshape(len(inputs), grid.down, grid.rows).transpose(1, 0, 2)
         out = np.empty((len(inputs), grid.across, grid.weights), np.float32)
+        decoders = [(self.decoder, out)]
+        if tell_bare and self.bare is not None:
+            decoders.append((self.bare, np.empty_like(out)))
         for across in range(grid.across):
-            self._column_of_tiles(across, volts, events, factor, out[:, across])
-        return out.reshape(len(inputs), -1)[:, : grid.outputs]
+            tiles, answers = self._column_of_tiles(across, volts, events)
+            for decoder, found in decoders:
+                self._decode(decoder.of_tiles(tiles), tiles, answers, volts, factor, found[:, across])
+        made_up, bare = (found.reshape(len(inputs), -1)[:, : grid.outputs] for _, found in (decoders[0], decoders[-1]))
+        return made_up, bare
 
     def _to_volts(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the inputs to volts in place; return what a volt is worth: one number, or one for each vector."""
@@ -73,13 +86,9 @@ class LayerProduct:
         return factor
 
     def _column_of_tiles(
-        self,
-        across: int,
-        volts: NDArray[np.float32],
-        events: NDArray[np.uint64],
-        factor: NDArray[np.float64],
-        out: NDArray[np.float32],
-    ) -> None:
+        self, across: int, volts: NDArray[np.float32], events: NDArray[np.uint64]
+    ) -> tuple[list[int], list[VectorReadings]]:
+        """Return the tiles of a column of tiles, and what the bench answers for them."""
         grid, matrix = self.matrix.grid, self.matrix
         tiles = [down * grid.across + across for down in range(grid.down)]
         answers: list[VectorReadings] = []
@@ -89,7 +98,7 @@ class LayerProduct:
             answers.append(self.bench.mvm(arrays, volts[part], config, events))
             if self.clips is not None:
                 self.clips.see_outputs(answers[-1], self.bench[arrays[0]].capabilities.adc_bits)
-        self._decode(tiles, answers, volts, factor, out)
+        return tiles, answers
 
     def _calls(self, arrays: Sequence[int]) -> Iterator[slice]:
         """Give the parts of a column of tiles that one product takes: of one driver, and not too many."""
@@ -101,13 +110,13 @@ class LayerProduct:
 
     def _decode(
         self,
+        decoder: Decoder,
         tiles: Sequence[int],
         answers: Sequence[VectorReadings],
         volts: NDArray[np.float32],
         factor: NDArray[np.float64],
         out: NDArray[np.float32],
     ) -> None:
-        decoder = self.decoder.of_tiles(tiles)
         codes = _join([answer.codes for answer in answers])
         step, offset = _join([answer.step for answer in answers]), _join([answer.offset for answer in answers])
 

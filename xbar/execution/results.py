@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xbar.bench.capabilities import Effect
 from xbar.execution.accuracy import Accuracy, Spread, spread
 from xbar.execution.clip_counts import Clipped
+from xbar.execution.drift_compensation import Compensated
 from xbar.execution.layer_error import LayerError
 from xbar.execution.recalibration import Recalibrated
 from xbar.units import show
@@ -45,6 +46,8 @@ class RunResult:
     """On a bench of several drivers, where each layer stands: layer, drivers, arrays, whether it was written."""
     clipped: tuple[Clipped, ...] = ()
     """Conversions of each layer, and how many of them clipped."""
+    compensated: tuple[Compensated, ...] = ()
+    """Factors of drift compensation of every layer; empty without."""
 
     @property
     def throughput(self) -> float:
@@ -56,6 +59,7 @@ class RunResult:
         return {
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
+            "compensated": [layer.to_dict() for layer in self.compensated],
             "recalibrated": [layer.to_dict() for layer in self.recalibrated],
             "placed": [dict(layer) for layer in self.placed],
             "clipped": [layer.to_dict() for layer in self.clipped],

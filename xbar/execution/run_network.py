@@ -18,7 +18,7 @@ from xbar.bench.registry import split_address
 from xbar.errors import InputError, ReplayError
 from xbar.execution.accuracy import compare, correct
 from xbar.execution.clip_counts import Clipped
-from xbar.execution.drift_compensation import gains, total_currents
+from xbar.execution.drift_compensation import Compensated, gains, total_currents
 from xbar.execution.embedding import embedded_files, kept_result
 from xbar.execution.fresh_currents import kept_currents, program_and_measure
 from xbar.execution.hashing import data_hash
@@ -119,6 +119,7 @@ def run_network(
             ran.recalibrated,
             tuple(placed_layers(bench, mapped, standing)) if len(bench.parts) > 1 else (),
             ran.clipped,
+            ran.compensated,
         )
         bench.conclude(kept_result(result))
     return result
@@ -266,6 +267,8 @@ def _as_recorded(bench: Bench, how: RunSettings, count: int) -> RunSettings:
             at=at,
             dtype=str(recorded["dtype"]),
             compensate=str(recorded["compensate"]),
+            # Before there was a choice, all layers were fitted in one pass.
+            recalibrate_by=str(recorded.get("recalibrate_by", "together")),
             read_back=bool(recorded["read_back"]),
             program=bool(recorded.get("program", True)),
             placement=tuple(PlacementRule.from_dict(rule) for rule in recorded.get("placement", ())),
@@ -284,6 +287,7 @@ class _Ran:
     outputs: dict[str, NDArray[Any]]
     recalibrated: tuple[Recalibrated, ...]
     clipped: tuple[Clipped, ...]
+    compensated: tuple[Compensated, ...]
     wall_s: float
     bench_s: float
 
@@ -303,12 +307,17 @@ def _on_bench(
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="xbar-run") if how.workers > 1 else None
     try:
         runner = Runner(bench, mapped, gains=made_up, tiles_per_call=how.tiles_per_call, pool=pool, errors=errors)
-        recalibrated = () if how.recalibration is None else runner.recalibrate(how.recalibration, how.batch)
+        recalibrated: tuple[Recalibrated, ...] = ()
+        if how.recalibration is not None:
+            recalibrated = runner.recalibrate(how.recalibration, how.batch, how.recalibrate_by)
         outputs = runner.run(data, how.batch, lambda done: progress(f"chip {how.seed}", done, count))
     finally:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
-    return _Ran(outputs, recalibrated, runner.clipped, time.perf_counter() - started, bench.clock - before)
+    factors = () if made_up is None else [Compensated.of(v.name, made_up[v.matrix]) for v in mapped.layers]
+    return _Ran(
+        outputs, recalibrated, runner.clipped, tuple(factors), time.perf_counter() - started, bench.clock - before
+    )
 
 
 def _check_used_up(bench: Bench) -> None:

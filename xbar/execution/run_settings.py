@@ -12,6 +12,7 @@ from xbar.bench.placement_rule import PlacementRule
 from xbar.errors import InputError
 from xbar.execution.drift_compensation import WAYS
 from xbar.execution.hashing import data_hash
+from xbar.execution.recalibration import FITS
 from xbar.trace.encoding import Level
 
 
@@ -60,6 +61,9 @@ class RunSettings:
     recalibration: Mapping[str, NDArray[Any]] | None = field(default=None, repr=False, compare=False)
     """Calibration samples, network inputs by name: gain and offset of every output are fitted on them. None fits
     nothing."""
+    recalibrate_by: str = "products"
+    """Fit each output to its exact products, "products", or to the mean and spread that the digital network has there,
+    "statistics": batch normalisation estimated again."""
     read_back: bool = False
     """Read every cell of the map after programming, and again after the wait: the trace then holds conductances."""
     tiles_per_call: int | None = None
@@ -108,6 +112,8 @@ class RunSettings:
                 raise InputError(f"{name} {value} must be at least {least}")
         if self.compensate not in WAYS:
             raise InputError(f"compensation {self.compensate!r} is not known; choose {', '.join(WAYS)}")
+        if self.recalibrate_by not in FITS:
+            raise InputError(f"recalibration by {self.recalibrate_by!r} is not known; choose products or statistics")
         if self.at is not None and not 0 <= self.at < float("inf"):
             raise InputError(f"time since programming {self.at} s must be finite and not below 0")
 
@@ -148,4 +154,6 @@ class RunSettings:
         if self.placement:
             said["placement"] = [rule.to_dict() for rule in self.placement]
         fitted = None if self.recalibration is None else data_hash(self.recalibration, None)
+        if fitted is not None:
+            said["recalibrate_by"] = self.recalibrate_by
         return {"samples": samples, "recalibration_sha256": fitted} | said

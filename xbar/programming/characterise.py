@@ -16,6 +16,7 @@ from xbar.programming.characterise_pulses import pulses_step
 from xbar.programming.characterise_steps import (
     Situation,
     Steps,
+    holds_until,
     level_targets,
     levels_step,
     noise_step,
@@ -25,6 +26,7 @@ from xbar.programming.characterise_steps import (
     wires_level,
     wires_step,
 )
+from xbar.units import show
 
 SKIPPED = "the plan skips it"
 
@@ -115,6 +117,8 @@ def plan_steps(
     if written is None and at.programs and not plan.wires.skip:
         written = np.full((has.rows, has.cols), wires_level(at))
     made = _in_order(at, written)
+    if simulated:
+        made = _while_laws_hold(made, has, holds_until(card))
     steps = tuple(Step(name, acts) for name, acts in made if not isinstance(acts, str))
     return Characterisation(has, steps, tuple((name, why) for name, why in made if isinstance(why, str)))
 
@@ -137,6 +141,26 @@ def _in_order(at: Situation, written: Floats | None) -> list[tuple[str, Steps]]:
     order = writes | reads | pulses if at.programs else writes | pulses | visit | reads
     skipped = {name for name in order if name != "visit" and getattr(plan, name).skip}
     return [(name, SKIPPED if name in skipped else make()) for name, make in order.items()]
+
+
+def _while_laws_hold(made: list[tuple[str, Steps]], has: Capabilities, until: float) -> list[tuple[str, Steps]]:
+    """Return the steps without those that would read cells longer after their write than the laws of the card hold."""
+    age, kept = 0.0, list[tuple[str, Steps]]()
+    for name, acts in made:
+        if isinstance(acts, str):
+            kept.append((name, acts))
+            continue
+        now, oldest = age, 0.0
+        for act in acts:
+            now = 0.0 if isinstance(act, Write) else now + act.cost(has).seconds
+            oldest = max(oldest, now)
+        if oldest > until:
+            why = f"it ends {show(oldest, 's')} after a write, and laws of the card hold until {show(until, 's')}"
+            kept.append((name, why))
+            continue
+        age = now
+        kept.append((name, acts))
+    return kept
 
 
 def characterise(

@@ -7,7 +7,8 @@ import numpy as np
 from xbar.bench.settings import Pulse, Unselected
 from xbar.devices.pulse_response import PulseResponse
 from xbar.programming.characterise_acts import Act, Ints, Pulses, Read
-from xbar.programming.characterise_steps import Situation, Steps
+from xbar.programming.characterise_steps import ROUNDING, Situation, Steps
+from xbar.units import show
 
 COMPLIANCE = 1e-3
 """Compliance of pulses where the plan says none [A]."""
@@ -66,25 +67,35 @@ def _pulses(at: Situation) -> tuple[Pulse, Pulse] | str:
     own = None if at.card is None else at.card.write
     up = said.set_voltage if said.set_voltage is not None or own is None else own.set_voltage
     down = said.reset_voltage if said.reset_voltage is not None or own is None else own.reset_voltage
-    width = said.width if said.width is not None or own is None else own.width
+    width = said.width if said.width is not None or own is None else max(own.width, at.has.pulse_min)
     if up is None or down is None or width is None:
         return "no card tells the pulses; give set_voltage, reset_voltage and width in [pulses] of the plan"
+    if width < at.has.pulse_min * (1 - 1e-9):
+        return f"the bench gives pulses of at least {show(at.has.pulse_min, 's')}, not {show(width, 's')}"
     if not up * down < 0:
         return "SET and RESET pulses must have voltages of opposite signs"
     limit = said.current_limit or min(COMPLIANCE, at.limits.current)
     if at.limits.pulse_energy is not None and said.current_limit is None:
         limit = min(limit, at.limits.pulse_energy / (max(abs(up), abs(down)) * width))
-    mode = _unselected(at, max(abs(up), abs(down)))
+    mode = _unselected(at, (up, down))
     made = [Pulse(float(v), float(width), current_limit=float(limit), unselected=mode) for v in (up, down)]
     return made[0], made[1]
 
 
-def _unselected(at: Situation, voltage: float) -> Unselected:
-    """Return what other lines are tied to: a half of the pulse, or a third where a half would move their cells."""
+def _unselected(at: Situation, volts: tuple[float, float]) -> Unselected:
+    """Return what other lines are tied to: a half of the pulse, or a third where a half alone would move their cells.
+
+    Cells of the two driven lines see a half in the pulse's own direction; of a third all others see some, most of them
+    in the opposite one.
+    """
     order = [Unselected.HALF, Unselected.THIRD, Unselected.GROUND, Unselected.FLOAT]
     write = None if at.card is None else at.card.write
-    if write is not None and voltage / 2 > min(abs(write.set_threshold), abs(write.reset_threshold)):
-        order = [Unselected.THIRD, Unselected.HALF, Unselected.GROUND, Unselected.FLOAT]
+    if write is not None:
+        ends = (write.set_threshold, write.reset_threshold)
+        half = any(abs(v) / 2 > abs(end) * (1 + ROUNDING) for v in volts for end in ends if v * end > 0)
+        third = any(abs(v) / 3 > abs(end) * (1 + ROUNDING) for v in volts for end in ends)
+        if half and not third:
+            order = [Unselected.THIRD, Unselected.HALF, Unselected.GROUND, Unselected.FLOAT]
     return next((mode for mode in order if mode in at.has.unselected), Unselected.GROUND)
 
 

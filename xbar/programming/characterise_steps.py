@@ -158,14 +158,18 @@ def retention_step(at: Situation) -> Steps:
 def _first(at: Situation) -> float:
     """Return the age of the first visit [s]."""
     lowest = 0.0 if at.card is None else max((v[0] for v in _valid_times(at.card)), default=0.0)
-    return max(at.plan.retention.first, lowest)
+    return max(min(at.plan.retention.first, LATEST * holds_until(at.card)), lowest)
 
 
 def _last(at: Situation) -> float:
     """Return the age of the last visit that is chosen where the plan says none [s]."""
     usual = SIMULATED_LAST if at.simulated else HARDWARE_LAST
-    highest = np.inf if at.card is None else min((v[1] for v in _valid_times(at.card)), default=np.inf)
-    return float(min(usual, LATEST * highest))
+    return float(min(usual, LATEST * holds_until(at.card)))
+
+
+def holds_until(card: DeviceCard | None) -> float:
+    """Return the time after a write until which all laws of a card hold [s], infinite where nothing ends it."""
+    return np.inf if card is None else min((valid[1] for valid in _valid_times(card)), default=np.inf)
 
 
 def _valid_times(card: DeviceCard) -> Iterator[tuple[float, float]]:

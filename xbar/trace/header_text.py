@@ -95,6 +95,7 @@ def _capabilities(values: dict[str, Any]) -> Capabilities:
     given["effects"] = tuple(Effect(str(e["name"]), e["state"], str(e["note"])) for e in given["effects"])
     given["timings"] = Timings(**{str(k): float(v) for k, v in given["timings"].items()})
     given["voltage_max"], given["current_max"] = float(given["voltage_max"]), float(given["current_max"])
+    given["pulse_min"] = float(given.get("pulse_min", 0.0))  # traces of before have none
     return Capabilities(**given)
 
 

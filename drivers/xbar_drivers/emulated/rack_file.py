@@ -1,6 +1,7 @@
 """The rack file: which instruments stand on a bench, at which addresses, and how they are wired to one array."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from xbar_drivers.emulated.visa_address import VisaAddress, parse_address
 from xbar_drivers.rack.terminals import joints_of
 
 SCHEMA = "xbar-rack/1"
+
+BENCH_SCHEMA = "xbar-bench/1"
 
 
 class _Section(BaseModel):
@@ -114,6 +117,28 @@ class RackFile:
     joints: tuple[tuple[str, str], ...]
     """Terminals that cables tie together."""
     rack: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rack_file_of(path: Path) -> Path:
+    """Return the rack file that a bench file names; another file is a rack file itself.
+
+    Raises `FormatError` for a bench file without a rack, or with several.
+    """
+    try:
+        table = tomllib.loads(toml_file.read_text(path, "rack file"))
+    except (ValueError, RecursionError):
+        return path  # what is wrong with it is told by who reads it
+    if table.get("schema") != BENCH_SCHEMA:
+        return path
+    parts = table.get("drivers", [table])
+    named = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    racks = [part.get("address") for part in named if part.get("driver") == "rack"]
+    if len(racks) != 1 or not isinstance(racks[0], str) or not racks[0]:
+        raise FormatError(
+            f'bench file {path} names {len(racks)} racks to be served; name the rack file itself (driver = "rack" '
+            "has it as address)"
+        )
+    return path.parent / racks[0]
 
 
 def load_rack_file(path: str | Path) -> RackFile:

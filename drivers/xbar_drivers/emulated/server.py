@@ -23,7 +23,7 @@ from xbar_drivers.emulated.lines import Lines
 from xbar_drivers.emulated.listener import Listener, Wire
 from xbar_drivers.emulated.living_cells import LivingCells
 from xbar_drivers.emulated.models import make_instrument
-from xbar_drivers.emulated.rack_file import RackFile, load_rack_file, speed_of
+from xbar_drivers.emulated.rack_file import RackFile, load_rack_file, rack_file_of, speed_of
 from xbar_drivers.emulated.raw_socket import RawSocketListener
 from xbar_drivers.emulated.schedule import Schedule
 from xbar_drivers.emulated.served_array import keep_chip, make_arrays
@@ -237,10 +237,12 @@ def _take_name(names: dict[str, Instrument], address: VisaAddress, instrument: I
 def open_server(path: Path, options: Mapping[str, object]) -> BenchServer:
     """Return the served bench of a rack file: what `xbar serve` loads through the entry-point group `xbar.servers`.
 
+    A bench file with a rack does as well: the rack file that it names is served.
+
     `options`: `speed` ("real", "fast", a number or None for the file's), `allow_remote`, `announce`, `log` (path or
     None), `chip` (path or None).
     """
-    rack = load_rack_file(path)
+    rack = load_rack_file(rack_file_of(path))
     if (speed := options.get("speed")) is not None:
         rack = replace(rack, speed=speed_of(str(speed)))
     log, name = options.get("log"), options.get("chip")

@@ -86,7 +86,9 @@ class Smu:
         """Return to the state after switching on: output off, 0 V, autorange."""
         self.sources_voltage, self.output = True, False
         self.level_v, self.level_i = 0.0, 0.0
-        self.limit_v, self.limit_i = self.ranges.voltage[-2], 1.0 if self.ranges.current[-1] > 1 else 0.1
+        # Series 2600B reference manual, 9-244: 40 V and 1 A where the largest range is 40 V, else 20 V and 100 mA.
+        low = self.ranges.voltage[-1] <= 40
+        self.limit_v, self.limit_i = (self.ranges.voltage[-1], 1.0) if low else (20.0, 0.1)
         self.source_range_v, self.source_range_i = self.ranges.voltage[-1], self.ranges.source_current_min
         self.source_auto_v, self.source_auto_i = True, True
         self.measure_range_v, self.measure_range_i = self.ranges.voltage[-1], 0.1

@@ -48,6 +48,7 @@ def rack_capabilities(
         parallel_sense=1,
         hardware=hardware,
         effects=_effects(bits, modes),
+        pulse_min=rack.rack.shortest_pulse if pulses else 0.0,
         timings=Timings(
             product=readings_per_vector(bits, wiring.cols, signed=True) * step,
             read=step,

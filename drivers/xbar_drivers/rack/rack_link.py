@@ -33,10 +33,12 @@ class RackLink:
         self._line_frequency = 50.0
         self._scans: Scans | None = None
         self._left_on: Unsafe = ()
+        self._ended = False
 
     def open(self, stop: threading.Event) -> Connection:
         """Connect; everything is switched off by that. Raises what `Connection` does."""
         connection = self._connected()
+        self._ended = False
         if self._scans is None:
             self._scans = Scans(self._scanner(connection), self.time, stop, self.step_seconds, self._reconnect)
         else:
@@ -111,8 +113,10 @@ class RackLink:
     def close(self) -> None:
         """Disconnect; raises `DriverError` where an operation ended early and nobody was told yet."""
         self.disconnect()
-        # What could not be switched off is told first, and tried once more, by who closes.
-        if self._scans is not None and not self._left_on:
+        # Whoever closes with something left on opens once more to switch it off, and is told when that has failed too.
+        if self._left_on and not self._ended:
+            self._ended = True
+        elif self._scans is not None:
             self._scans.tell_failure()
 
     def disconnect(self) -> None:

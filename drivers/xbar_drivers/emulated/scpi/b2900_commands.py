@@ -39,14 +39,18 @@ class B2900Commands:
         return self._owner.channels[number_ - 1]
 
     def _setting(
-        self, pattern: str, put: Callable[[B2900Channel, Call], None], get: Callable[[B2900Channel], str]
+        self,
+        pattern: str,
+        put: Callable[[B2900Channel, Call], None],
+        get: Callable[[B2900Channel], str],
+        most: int | None = 1,
     ) -> None:
-        """Add a setting of a channel with its query."""
+        """Add a setting of a channel with its query; `most` parameters are allowed, any number if None."""
 
         def command(call: Call) -> None:
             put(self._channel(call), call)
 
-        self._tree.add(pattern, command, lambda call: get(self._channel(call)))
+        self._tree.add(pattern, command, lambda call: get(self._channel(call)), most)
 
     def _field(self, pattern: str, name: str, low: float, high: float) -> None:
         """Add a numeric setting that is an attribute of the channel."""
@@ -103,7 +107,7 @@ class B2900Commands:
         self._setting(f"{base}:MODE", of("mode", mode), lambda c: c.mode[name])
         self._setting(f"{base}:STARt", of("start", bound), lambda c: shown(c.start[name]))
         self._setting(f"{base}:STOP", of("stop", bound), lambda c: shown(c.stop[name]))
-        self._setting(f"[SOURce#]:LIST:{word}", listed, lambda c: ",".join(map(shown, c.list[name])))
+        self._setting(f"[SOURce#]:LIST:{word}", listed, lambda c: ",".join(map(shown, c.list[name])), None)
         self._tree.add(f"[SOURce#]:LIST:{word}:POINts", query=lambda call: str(len(self._channel(call).list[name])))
 
     def _sense(self, name: str, word: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from xbar_drivers.emulated.scpi.program_message import ScpiError, Unit
+from xbar_drivers.emulated.scpi.values import BOUNDS, Bound, BoundFound, show
 
 Handler = Callable[["Call"], str | None]
 """Executes a command; a query returns its answer."""
@@ -39,6 +40,8 @@ class _Node:
     names: dict[str, "_Node"] = field(default_factory=dict)
     command: Handler | None = None
     query: Handler | None = None
+    most: int | None = None
+    """Parameters that the command takes at most; None: its handler looks at them itself."""
 
 
 class CommandTree:
@@ -51,8 +54,10 @@ class CommandTree:
     def __init__(self) -> None:
         self._root = _Node()
 
-    def add(self, pattern: str, command: Handler | None = None, query: Handler | None = None) -> None:
-        """Make a command known, its query, or both."""
+    def add(
+        self, pattern: str, command: Handler | None = None, query: Handler | None = None, most: int | None = None
+    ) -> None:
+        """Make a command known, its query, or both; `most` parameters are allowed, any number if None."""
         for nodes in _variants(pattern):
             place = self._root
             for short, rest, suffix in nodes:
@@ -66,11 +71,12 @@ class CommandTree:
                 place = place.names[name]
             place.command = command or place.command
             place.query = query or place.query
+            place.most = most if command else place.most
 
     def find(self, unit: Unit) -> tuple[Handler, Call]:
         """Return what executes a command.
 
-        Raises `ScpiError` -113 for a header that does not exist, or not in this form.
+        Raises `ScpiError` -113 for a header that does not exist, or not in this form, -108 for too many parameters.
         """
         written = ":".join(unit.header)
         place, suffixes = self._root, []
@@ -87,7 +93,28 @@ class CommandTree:
         handler = place.query if unit.query else place.command
         if handler is None:
             raise ScpiError(-113, f"Undefined header;{written[:60]}{'?' if unit.query else ''}")
-        return handler, Call(unit.parameters, tuple(suffixes))
+        given = Call(unit.parameters, tuple(suffixes))
+        if not unit.query and place.most is not None and any(unit.parameters[place.most :]):
+            raise ScpiError(-108, f"Parameter not allowed;{written[:60]}")
+        asks = unit.query and place.most == 1 and len(unit.parameters) == 1
+        if asks and place.command is not None and unit.parameters[0].strip().upper() in BOUNDS:
+            return _bound_query(place.command, handler), given
+        return handler, given
+
+
+def _bound_query(command: Handler, query: Handler) -> Handler:
+    """Return the query of what MINimum, MAXimum or DEFault stand for in a command (SCPI-1999, volume 1, 7.2.1)."""
+
+    def ask(call: Call) -> str | None:
+        now = query(Call((), call.suffixes))
+        try:
+            command(Call((Bound(call.parameters[0]),), call.suffixes))
+        except BoundFound as found:
+            whole = now is not None and now.lstrip("+-").isdigit()
+            return f"{found.value:.0f}" if whole else show(found.value)
+        return now
+
+    return ask
 
 
 def _variants(pattern: str) -> list[list[tuple[str, str, bool]]]:

@@ -28,7 +28,7 @@ class Keithley2450Commands:
         Keithley2400Commands(meter, tree, OFF_MODES)
 
     def _pair(self, pattern: str, put: Callable[[Call], None], get: Callable[[Call], str]) -> None:
-        self.tree.add(pattern, put, get)
+        self.tree.add(pattern, put, get, most=1)
 
     def _source(self) -> None:
         meter, smu = self.meter, self.meter.smu

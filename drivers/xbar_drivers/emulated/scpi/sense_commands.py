@@ -26,7 +26,7 @@ class SenseCommands:
             meter.count = whole(call.text(0), 1, MOST_READINGS)
 
         self.tree.add("SENSe#:FUNCtion[:ON]", function, lambda call: SENSE_NAMES[meter.function])
-        self.tree.add("SENSe#:COUNt", count, lambda call: str(meter.count))
+        self.tree.add("SENSe#:COUNt", count, lambda call: str(meter.count), most=1)
         for name, word in (("CURR", "CURRent[:DC]"), ("VOLT", "VOLTage[:DC]"), ("RES", "RESistance")):
             self._sense_function(name, f"SENSe#:{word}")
 
@@ -63,14 +63,36 @@ class SenseCommands:
             return show(chosen.scale)
 
         self._average(name, base)
-        self.tree.add(f"{base}:RANGe[:UPPer]", put_range, get_range)
-        self.tree.add(f"{base}:RANGe:AUTO", automatic, lambda call: str(int(meter.functions[name].automatic)))
-        self.tree.add(f"{base}:NPLCycles", nplc, lambda call: show(meter.functions[name].nplc))
-        self.tree.add(f"{base}:AZERo[:STATe]", auto_zero, lambda call: str(int(meter.functions[name].auto_zero)))
-        self.tree.add(f"{base}:RSENse", four_wire, lambda call: str(int(meter.functions[name].four_wire)))
+        self._lowest_range(name, base)
+        self.tree.add(f"{base}:RANGe[:UPPer]", put_range, get_range, most=1)
+        self.tree.add(f"{base}:RANGe:AUTO", automatic, lambda call: str(int(meter.functions[name].automatic)), most=1)
+        self.tree.add(f"{base}:NPLCycles", nplc, lambda call: show(meter.functions[name].nplc), most=1)
         self.tree.add(
-            f"{base}:DELay:USER#", user, lambda call: show(meter.functions[name].delays.get(user_number(call), 0.0))
+            f"{base}:AZERo[:STATe]", auto_zero, lambda call: str(int(meter.functions[name].auto_zero)), most=1
         )
+        self.tree.add(f"{base}:RSENse", four_wire, lambda call: str(int(meter.functions[name].four_wire)), most=1)
+        self.tree.add(
+            f"{base}:DELay:USER#",
+            user,
+            lambda call: show(meter.functions[name].delays.get(user_number(call), 0.0)),
+            most=1,
+        )
+
+    def _lowest_range(self, name: str, base: str) -> None:
+        """Add the lowest range that an automatic one goes down to."""
+        if name == "RES":
+            return
+        smu, letter = self.meter.smu, "i" if name == "CURR" else "v"
+        ranges = smu.ranges.current if name == "CURR" else smu.ranges.voltage
+
+        def put(call: Call) -> None:
+            wanted = number(call.text(0), ranges[0], smu.ranges.full_scale(ranges[-1]))
+            setattr(smu, f"low_range_{letter}", smu.ranges.fit(wanted, name == "CURR"))
+
+        def low(call: Call) -> str:
+            return show(getattr(smu, f"low_range_{letter}"))
+
+        self.tree.add(f"{base}:RANGe:AUTO:LLIMit", put, low, most=1)
 
     def _average(self, name: str, base: str) -> None:
         meter = self.meter
@@ -87,9 +109,9 @@ class SenseCommands:
         def shown(call: Call) -> str:
             return "REP" if meter.functions[name].average_repeats else "MOV"
 
-        self.tree.add(f"{base}:AVERage[:STATe]", state, lambda call: str(int(meter.functions[name].average)))
-        self.tree.add(f"{base}:AVERage:COUNt", count, lambda call: str(meter.functions[name].average_count))
-        self.tree.add(f"{base}:AVERage:TCONtrol", kind, shown)
+        self.tree.add(f"{base}:AVERage[:STATe]", state, lambda call: str(int(meter.functions[name].average)), most=1)
+        self.tree.add(f"{base}:AVERage:COUNt", count, lambda call: str(meter.functions[name].average_count), most=1)
+        self.tree.add(f"{base}:AVERage:TCONtrol", kind, shown, most=1)
 
 
 def function_name(text: str) -> str:

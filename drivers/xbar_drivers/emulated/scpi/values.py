@@ -14,12 +14,32 @@ _MULTIPLIERS = {"": 1.0, "EX": 1e18, "PE": 1e15, "T": 1e12, "G": 1e9, "MA": 1e6,
 _UNITS = ("OHM", "HZ", "V", "A", "S", "W", "PLC")
 
 
+class Bound(str):
+    """MINimum, MAXimum or DEFault as the parameter of a query: it asks what the command would take it for."""
+
+    __slots__ = ()
+
+
+class BoundFound(Exception):  # no error: it carries the answer out of the command that would set it
+    """What such a parameter stands for."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+BOUNDS = ("MIN", "MINIMUM", "MAX", "MAXIMUM", "DEF", "DEFAULT")
+
+
 def number(text: str, low: float, high: float, default: float | None = None) -> float:
     """Return a numeric parameter: NRf with an optional suffix, #H, #Q, #B, MINimum, MAXimum, DEFault.
 
-    Raises `ScpiError`: -104 for another type, -131 for an unknown suffix, -222 outside `low` to `high`.
+    Raises `ScpiError`: -104 for another type, -131 for an unknown suffix, -222 outside `low` to `high`; `BoundFound`
+    for a `Bound`.
     """
     word = text.strip().upper()
+    if isinstance(text, Bound):
+        raise BoundFound(number(word, low, high, default))
     if word in ("MIN", "MINIMUM"):
         return low
     if word in ("MAX", "MAXIMUM"):
@@ -65,6 +85,8 @@ def boolean(text: str) -> bool:
     word = text.strip().upper()
     if word in ("ON", "OFF"):
         return word == "ON"
+    if isinstance(text, Bound):
+        raise ScpiError(-224, f"Illegal parameter value;{text}")
     return round(number(text, -1e9, 1e9)) != 0
 
 

@@ -33,8 +33,11 @@ def buffer_object(buffer: ReadingBuffer, refresh: Callable[[], None] = lambda: N
         ("sourcevalues", buffer.sources),
         ("timestamps", buffer.times),
         ("statuses", buffer.statuses),
+        ("relativetimestamps", buffer.times),  # the word of a 2450
     ):
         part.objects[name] = _column(column, refresh)
+    # A number on the buffer itself is a reading: rb[2] and rb.readings[2] are the same (2600B manual, bufferVar).
+    part.item = part.objects["readings"].item
     return part
 
 

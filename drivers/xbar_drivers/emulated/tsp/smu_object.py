@@ -79,6 +79,8 @@ class SmuChannel:
             part.objects[f"nvbuffer{k}"] = buffer_object(buffer, self._refresh)
         part.functions["makebuffer"] = self._make_buffer
         part.functions["reset"] = self.reset
+        for name in (*QUANTITIES, "iv"):
+            part.functions[f"measure{name}andstep"] = self._and_step(name)
         ignored(part, "savebuffer")
         switch(part, "sense", self.smu, "four_wire", (0, 1))
         return part
@@ -207,6 +209,18 @@ class SmuChannel:
             found = self._readings()
             _fill(into, found, quantity)
             return quantity(found[-1])
+
+        return read
+
+    def _and_step(self, name: str) -> Callable[[Any], float | tuple[float, float]]:
+        """Return what measures and then steps the source (2600B manual, `smuX.measureYandstep`)."""
+
+        def read(level: Any) -> float | tuple[float, float]:
+            source = self.object.objects["source"]
+            wanted = number(level, -1e3, 1e3)
+            found = self._readings()[-1]
+            source.setters["levelv" if self.smu.sources_voltage else "leveli"](wanted)
+            return (found.current, found.voltage) if name == "iv" else QUANTITIES[name](found)
 
         return read
 

@@ -45,6 +45,8 @@ def _local_node(instrument: TspInstrument, model: str, line_frequency: float) ->
     part.attribute("model", lambda: model)
     part.attribute("serialno", lambda: instrument.serial)
     part.attribute("revision", lambda: instrument.identity.split(",")[-1].strip())
+    # A 2600B and a 3706A say revision, a 2450 says version.
+    part.attribute("version", lambda: instrument.identity.split(",")[-1].strip())
     part.attribute("description", lambda: "emulated by xbar")
     part.attribute("linefreq", lambda: line_frequency)
     stored(part, showerrors=0.0, prompts=0.0, prompts4882=1.0, autolinefreq=1.0, password="", passwordmode=1.0)

@@ -26,5 +26,7 @@ def combine(net: Network, total: NDArray[Any], near: NDArray[Any]) -> NDArray[An
     bottom, top = net.bottom.port, net.top.port
     alone = np.isinf(net.top.resistance) & np.isfinite(net.bit).all(axis=0)
     shape = (-1,) + (1,) * (total.ndim - 1)
+    if (bottom & (top | alone)).all():
+        return total
     whole = (bottom & (top | alone)).reshape(shape)
     return np.where(whole, total, np.where(bottom.reshape(shape), near, np.where(top.reshape(shape), total - near, 0)))

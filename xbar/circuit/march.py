@@ -57,6 +57,7 @@ class March:
         self.net = net
         self.rows, self.cols = g.shape
         self.dtype = np.dtype(dtype)
+        self._bit, self._below = self._bit_lines()
         self._columns = self._factor(g)
         self._alone = bool(np.isinf(net.top.resistance).all() and np.isfinite(net.bit).all())
         self._ga, self._ro = (self._cast(v) for v in near_end(net.left.resistance))
@@ -134,12 +135,11 @@ class March:
         found = []
         fields = Fields(self._nears, self._totals, self._nears, self._nears, np.empty((2, 1, 1, 1), self.dtype))
         none = np.empty((self.cols, 0), self.dtype)
-        bit, below = self._bit_lines()
         behind = np.full(self.rows, np.inf)
         for first, last in ranges:
             a, b = start_w.copy(), start_c.copy()
             if self._alone:
-                march_lanes(self._columns, bit, below, first, last, a, b, self._totals)
+                march_lanes(self._columns, self._bit, self._below, first, last, a, b, self._totals)
             else:
                 self._run((first, last), (a, b), (none, none), fields)
             behind = np.where(cut_right, np.inf, far if last == self.cols else behind)
@@ -200,7 +200,7 @@ class March:
         word = self._cast(np.where(np.isinf(self.net.word), 0, self.net.word).T)
         columns = Columns(d, word, np.zeros_like(d), np.zeros_like(d), np.empty((3, self.cols), self.dtype), g_top)
         ga, ro = (self._cast(v) for v in near_end(self.net.bottom.resistance + self.net.bit[-1]))
-        factor_columns(columns, self._bit_lines()[0], ga, ro)
+        factor_columns(columns, self._bit, ga, ro)
         return columns
 
     def _bit_lines(self) -> tuple[NDArray[Any], NDArray[Any]]:

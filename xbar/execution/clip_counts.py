@@ -60,8 +60,11 @@ class ClipCount:
         top = (1 << (bits - 1)) - 1
         limit = full_scale * (top + 0.5) / top
         self._counts[0] += volts.size
-        if max(volts.max(), -volts.min()) > limit:
-            self._counts[1] += int(np.count_nonzero(np.abs(volts) > limit))
+        # Mostly one side clips, behind a ReLU always.
+        if volts.max() > limit:
+            self._counts[1] += int(np.count_nonzero(volts > limit))
+        if volts.min() < -limit:
+            self._counts[1] += int(np.count_nonzero(volts < -limit))
 
     def see_outputs(self, answer: VectorReadings, bits: int | None) -> None:
         """Count the readings of a product by converters of `bits` bits; None: the bench gives amperes."""

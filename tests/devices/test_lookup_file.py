@@ -1,6 +1,7 @@
 """Look-up tables of CrossSim: read within bounds, and made into card blocks."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,3 +66,26 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     other.write_text("remark\n1 2\n0 1\n1 1\n1 1\n", encoding="utf-8")
     with pytest.raises(InputError, match="give tables of one device"):
         lookup_block(UP, other, "s")
+
+
+def test_one_file_of_arrays_holds_both_directions(tmp_path: Path) -> None:
+    """An .npz file with the arrays of both directions gives the block of the two text files."""
+    arrays: dict[str, Any] = {}
+    for direction, path in (("increasing", UP), ("decreasing", DOWN)):
+        named = dict(zip(("G", "cdf", "dG"), read_lookup(path), strict=True))
+        arrays |= {f"{direction}_{what}": values for what, values in named.items()}
+    both = tmp_path / "both.npz"
+    np.savez(both, **arrays)
+    assert lookup_block(both, both, "s") == lookup_block(UP, DOWN, "s")
+    del arrays["decreasing_dG"]
+    np.savez(both, **arrays)
+    with pytest.raises(FormatError, match="decreasing_dG"):
+        lookup_block(both, both, "s")
+    np.savez(both, **(arrays | {"decreasing_dG": np.ones((3, 3))}))
+    with pytest.raises(FormatError, match=r"those of decreasing_dG are \(3, 3\)"):
+        lookup_block(both, both, "s")
+    both.write_bytes(b"PK no archive")
+    with pytest.raises(FormatError, match="not a look-up table"):
+        read_lookup(both)
+    with pytest.raises(FileError, match="cannot be read"):
+        read_lookup(tmp_path / "none.npz")

@@ -49,6 +49,9 @@ OTHERS_REPEAT = 4
 SMALLER = 0.99
 """An error that is smaller than the best so far by this factor is a step forward; so are fewer cells that are off."""
 
+WORSE = 1.02
+"""Products whose error is larger than the best by this factor are written back, where cells are written in one shot."""
+
 LAST_CHANCE = 0.8
 """Mean distance of a normal number from its mean, in standard deviations: what one more write leaves on average."""
 
@@ -81,6 +84,7 @@ def descend(crossbar: Crossbar, targets: ArrayLike, settings: ProductDescent) ->
     loop = _Loop(crossbar, settings, wanted[: used[0], : used[1]], inputs, moves)
     before = loop.error(test)
     loop.all_rounds()
+    loop.go_back()
     return loop.report(wanted, before, loop.error(test))
 
 
@@ -189,6 +193,8 @@ class _Loop:
             errors = self.measure(self._inputs)
             self._errors.append(self._relative(errors, self._inputs))
             self._estimate.add(errors)
+            if self._errors[-1] <= min(self._errors):
+                self._writer.mark()
             self._make_up()
             left = self._how.max_rounds - number
             off = self._off(self._last_chance(left)) & ~self._lost
@@ -200,6 +206,14 @@ class _Loop:
                 return
             self._writer.write(off, self._estimate.mean - self._goal)
             self._estimate.forget(off)
+
+    def go_back(self) -> None:
+        """Write the cells as they stood when products were best, where they have become worse for good."""
+        if self._errors[-1] > WORSE * min(self._errors) and (written := self._writer.restore()).any():
+            self._estimate.forget(written)
+            errors = self.measure(self._inputs)
+            self._errors.append(self._relative(errors, self._inputs))
+            self._estimate.add(errors)
 
     def _last_chance(self, rounds: int) -> Floats:
         """Return which error of a cell the writes and rounds that it has left would not better, in the mean [S]."""

@@ -33,6 +33,12 @@ class Writer(Protocol):
     def write(self, off: Bools, errors: Floats) -> None:
         """Move the cells that are `off` against their errors [S]."""
 
+    def mark(self) -> None:
+        """Keep in mind how the cells stand."""
+
+    def restore(self) -> Bools:
+        """Write cells as they were last marked, as far as writes can do that; return which were written."""
+
 
 def writer(crossbar: Crossbar, settings: ProductDescent, wanted: Floats, used: tuple[int, int]) -> Writer:
     """Return what moves the first `used` (rows, cols) cells of `wanted` targets [S] as the settings say.
@@ -65,6 +71,12 @@ class _Pulses:
         some = np.flatnonzero(off)
         self._steps.step(some, errors.ravel()[some] < 0)
 
+    def mark(self) -> None:
+        """Do nothing: pulses have no way back to a state."""
+
+    def restore(self) -> Bools:
+        return np.zeros(self._shape, bool)
+
 
 class _OneShot:
     """A new write, whose target makes up for what the cell's writes have missed in the mean."""
@@ -74,6 +86,7 @@ class _OneShot:
         self._aim = wanted[: used[0], : used[1]].copy()
         self.writes: Ints = np.zeros(used, np.int64)
         self._range = crossbar.capabilities.conductance_range or (0.0, np.inf)
+        self._marked = self._aim
 
     def given_up(self) -> Bools:
         return self.writes >= self.most
@@ -83,6 +96,20 @@ class _OneShot:
         # The mean over the writes of a cell: a systematic error is made up for, a new draw of noise hardly moves it.
         moved = self._aim - errors / (self.writes + 1)
         self._aim = np.where(off, np.clip(moved, *self._range), self._aim)
+        self._program(off)
+
+    def mark(self) -> None:
+        self._marked = self._aim
+
+    def restore(self) -> Bools:
+        moved: Bools = np.asarray((self._aim != self._marked) & ~(np.isnan(self._aim) & np.isnan(self._marked)))
+        self._aim = self._marked
+        if moved.any():
+            self.writes[moved] += 1
+            self._program(moved)
+        return moved
+
+    def _program(self, cells: Bools) -> None:
         targets = np.full(self._shape, np.nan)
-        targets[: self._used[0], : self._used[1]] = np.where(off, self._aim, np.nan)
+        targets[: self._used[0], : self._used[1]] = np.where(cells, self._aim, np.nan)
         self._crossbar.program(targets)

@@ -93,9 +93,11 @@ def choose(name: str, asked: Asked, card: "DeviceCard", bench: "Bench", standing
         raise InputError("--method ispp needs the band around a target, such as --band '2 uS'")
     pulses = "pulse" in bench.capabilities.native and card.write is not None
     if not pulses and (name == "ispp" or asked.band is not None):
+        lack = "names no write pulses" if card.write is None else "has no law of what a pulse does"
         raise InputError(
-            f"card {card.name!r} names no write pulses; map with one that does (see xbar cards: write), run without "
-            "xbar program (xbar run writes in one shot), or use --method gdp without --band"
+            f"card {card.name!r} {lack}; "
+            "map with one that has both (see xbar cards: write), run without xbar program (xbar run writes in one "
+            "shot), or use --method gdp without --band"
         )
     write = _writing(asked, card, bench) if pulses else None
     if name == "ispp":
